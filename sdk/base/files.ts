@@ -1,0 +1,64 @@
+/** Files that are whole or absent: written beside their place, flushed, then renamed. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { StorageError, systemReason } from './errors.js';
+
+/** What a file is called until it is whole: `.name.1a2b3c4d.partial`, in the same folder. */
+export function partialName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.partial`);
+}
+
+/** Whether a file name is one that {@link partialName} made: the leftover of a killed process. */
+export function isPartial(name: string): boolean {
+  return /^\..*\.[0-9a-f]{8}\.partial$/.test(basename(name));
+}
+
+/**
+ * Writes a file so that a reader, or a crash, sees the old content or the new and never a part.
+ * Missing folders are made.
+ *
+ * @throws StorageError `E_WRITE` when the disk is full, the folder cannot be written, …; the old file stays
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  await replaceFile(path, async (partial) => {
+    const file = await open(partial, 'wx');
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+/**
+ * Lets `fill` write `partial` and, when it has returned, renames it to `path`; when it throws, removes it.
+ *
+ * @throws StorageError `E_WRITE` for a system error; other errors pass through
+ */
+export async function replaceFile(path: string, fill: (partial: string) => Promise<void>): Promise<void> {
+  const partial = partialName(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await fill(partial);
+    await rename(partial, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(partial, { force: true });
+    if (error instanceof Error && 'syscall' in error) {
+      throw new StorageError('E_WRITE', `cannot write ${path}: ${systemReason(error)}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+/** Makes a rename in this folder survive a power cut. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
