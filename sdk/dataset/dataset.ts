@@ -1,0 +1,78 @@
+/** A data set: samples in memory as bytes, and the transforms between them and the network. */
+import { DatasetError } from '../base/errors.js';
+import { permutation, seededRandom } from '../base/random.js';
+import { type InputPlan, planInput, type Transform } from './transforms.js';
+
+/** Images and their labels, held as they were stored; transforms happen while a batch is put together. */
+export interface Dataset {
+  /** Where it came from, for messages. */
+  readonly source: string;
+  /** How many samples. */
+  readonly size: number;
+  /** How many classes labels may name. */
+  readonly classes: number;
+  /** size × height × width × channels bytes, channels innermost. */
+  readonly images: Uint8Array;
+  /** One class number per image. */
+  readonly labels: Int32Array;
+  /** What the transforms come to. */
+  readonly plan: InputPlan;
+}
+
+/**
+ * A data set of arrays in memory.
+ *
+ * @param options images: size × height × width × channels bytes; labels: one per image, in [0, classes)
+ * @throws DatasetError `E_EMPTY`, `E_COUNT` (images and labels disagree), `E_LABEL` (out of range)
+ * @example
+ * const two = fromArrays({ images: new Uint8Array(2 * 4), labels: [0, 1], height: 2, width: 2, classes: 2 });
+ * two.size; // 2
+ */
+export function fromArrays({
+  images,
+  labels,
+  height,
+  width,
+  channels = 1,
+  classes,
+  transforms = [],
+  source = 'memory',
+}: {
+  readonly images: Uint8Array;
+  readonly labels: ArrayLike<number>;
+  readonly height: number;
+  readonly width: number;
+  readonly channels?: number;
+  readonly classes: number;
+  readonly transforms?: readonly Transform[];
+  readonly source?: string;
+}): Dataset {
+  const size = labels.length;
+  if (size === 0) throw new DatasetError('E_EMPTY', `${source}: holds no samples`);
+  const bytes = height * width * channels;
+  if (images.length !== size * bytes) {
+    const held = images.length / bytes;
+    throw new DatasetError('E_COUNT', `${source}: ${size} labels but ${Math.floor(held * 100) / 100} images`);
+  }
+  const classNumbers = Int32Array.from(labels);
+  const wrong = classNumbers.findIndex((label, i) => label < 0 || label >= classes || label !== labels[i]);
+  if (wrong >= 0) {
+    throw new DatasetError(
+      'E_LABEL',
+      `${source}: sample ${wrong} has the label ${labels[wrong]}; with ${classes} classes it must be 0 to ${classes - 1}`,
+    );
+  }
+  const plan = planInput({ height, width, channels }, transforms);
+  return { source, size, classes, images, labels: classNumbers, plan };
+}
+
+/**
+ * The order in which an epoch visits the samples: a function of seed and epoch alone, so that a resumed run
+ * finds its place again.
+ */
+export function epochOrder(
+  size: number,
+  { seed, epoch }: { readonly seed: number; readonly epoch: number },
+): Int32Array {
+  return permutation(size, seededRandom(seed, 'shuffle', epoch));
+}

@@ -1,0 +1,77 @@
+/**
+ * Engines run networks. `compile` turns a network, loss and optimizer into a program for one batch size; a program
+ * holds the parameters while training and runs many steps per call, off the event loop where the engine can.
+ * All engines mean the same by everything here; `reference` is the definition.
+ */
+import type { Dataset } from '../dataset/dataset.js';
+import type { InputPlan } from '../dataset/transforms.js';
+import type { Loss } from '../nn/losses.js';
+import type { Network } from '../nn/network.js';
+import type { Optimizer } from '../nn/optimizers.js';
+
+export interface Engine {
+  readonly name: 'native' | 'reference';
+  /** What it runs on, for people: `AVX-512, 2 threads`. */
+  readonly description: string;
+  compile(network: Network, options: CompileOptions): Program;
+}
+
+export interface CompileOptions {
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Samples per step. */
+  readonly batchSize: number;
+  /** How stored bytes become the network's input. */
+  readonly input: InputPlan;
+  /** Threads to spread a batch over. Default: the engine's. */
+  readonly threads?: number;
+}
+
+export interface Program {
+  /**
+   * One optimizer step for every `batchSize` of `order` (a last, smaller batch included), in that order.
+   *
+   * @param order positions in `data`
+   * @param options learningRate: for these steps
+   */
+  train(data: Dataset, order: Int32Array, options: { readonly learningRate: number }): Promise<TrainResult>;
+  /** Loss and hits over the samples of `order`; changes nothing. */
+  evaluate(data: Dataset, order: Int32Array): Promise<EvaluateResult>;
+  /** The network's output for the samples of `order`: `[order.length, outputs]`, row by row. */
+  predict(data: Dataset, order: Int32Array): Promise<Float32Array>;
+  /** A copy of everything that training changes. */
+  state(): ProgramState;
+  /** Puts a state back, bit for bit. */
+  load(state: ProgramState): void;
+  /** Ends a running `train` after the step it is in. */
+  stop(): void;
+  /** Frees what the program holds; it cannot be used after. */
+  close(): void;
+}
+
+export interface TrainResult {
+  /** The mean loss of each step taken, before its update. */
+  readonly losses: Float32Array;
+  /** How many samples of the steps taken were classified rightly, before the update. */
+  readonly correct: number;
+  /**
+   * Why fewer steps were taken than asked for: `stop` was called, or the loss of the next step was not a finite
+   * number. That step is not taken: the parameters are those before it.
+   */
+  readonly ended: 'complete' | 'stopped' | 'diverged';
+}
+
+export interface EvaluateResult {
+  /** Mean over all samples. */
+  readonly loss: number;
+  readonly correct: number;
+}
+
+export interface ProgramState {
+  /** All parameters, in the network's order. */
+  readonly parameters: Float32Array;
+  /** What the optimizer keeps per parameter, in the order of `slotNames`, each as long as `parameters`. */
+  readonly slots: readonly Float32Array[];
+  /** Optimizer steps taken (Adam's t). */
+  readonly step: number;
+}
