@@ -105,7 +105,7 @@ function inOrder(output: Value): Value[] {
   while (pending.length > 0) {
     const value = pending[pending.length - 1];
     const missing = value.inputs.filter((from) => !done.has(from));
-    if (missing.length > 0) pending.push(...missing.reverse());
+    if (missing.length > 0) pending.push(...missing.toReversed());
     else {
       done.add(value);
       pending.pop();
