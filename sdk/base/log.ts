@@ -66,7 +66,8 @@ export function redactUrl(url: string): string {
   return url.replace(URL_IN_TEXT, (found) => withoutParameters(found.replace(USER_INFO, '$1')));
 }
 
-const URL_IN_TEXT = /[a-z][a-z0-9+.-]*:\/\/[^\s"'<>]*/gi;
+// The scheme's length is bounded, or a long text without one would take time in the square of its length.
+const URL_IN_TEXT = /[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>]*/gi;
 // Up to the last `@` of the authority. Secret keys may hold a `/`: what follows a colon and is no port is
 // taken for a password up to its `@`.
 const USER_INFO = /^([a-z][a-z0-9+.-]*:\/\/)(?:[^/?#]*@|[^/?#@:]*:(?!\d*(?:[/?#]|$))[^?#@]*@)/i;

@@ -5,7 +5,7 @@
  */
 import { clearLine, cursorTo } from 'node:readline';
 import type { WriteStream } from 'node:tty';
-import { isFirstRank, outlive, takeLastLine, writeLine } from './log.js';
+import { isFirstRank, log, outlive, takeLastLine, writeLine } from './log.js';
 
 /** Something that takes a while. After `done` or `fail`, nothing more is shown. */
 export interface Progress {
@@ -117,20 +117,25 @@ function draw(stream: WriteStream, look: () => View): (() => void) | undefined {
     const frame = look().total === undefined ? await spinner() : await bar();
     if (stopped) return;
     const paint = (): void => {
+      const line = cut(frame(look()), stream.columns || 80);
       cursorTo(stream, 0);
-      stream.write(cut(frame(look()), stream.columns || 80));
+      stream.write(line);
       clearLine(stream, 1);
     };
     timer = setInterval(paint, FRAME_EVERY_MS).unref();
     paint();
   }
-  void start();
-  return () => {
+  const stop = (): void => {
     stopped = true;
     clearInterval(timer);
     erase();
     release();
   };
+  start().catch((error: unknown) => {
+    stop();
+    log.warn(`progress cannot be drawn, the work goes on: ${String(error)}`);
+  });
+  return stop;
 }
 
 // The libraries are loaded when something is first drawn, because most commands draw nothing.
@@ -143,6 +148,7 @@ async function bar(): Promise<(view: View) => string> {
     barCompleteString: '='.repeat(BAR_WIDTH),
     barIncompleteString: '-'.repeat(BAR_WIDTH),
     barGlue: '',
+    autopaddingChar: '',
   };
   return (view) => {
     const { label, done, seconds, total = done } = view;
