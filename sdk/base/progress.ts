@@ -126,6 +126,7 @@ function draw(stream: WriteStream, look: () => View): (() => void) | undefined {
     paint();
   }
   const stop = (): void => {
+    if (stopped) return;
     stopped = true;
     clearInterval(timer);
     erase();
