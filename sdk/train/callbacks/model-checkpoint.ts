@@ -2,26 +2,8 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TrainError, systemCode } from '../../base/errors.js';
 import { saveCheckpoint } from '../../checkpoint/checkpoint.js';
+import { compareCheckpoints, parseCheckpointName } from '../../checkpoint/name.js';
 import type { Callback, Run, StopReason } from '../callback.js';
-
-/** A checkpoint's file name, taken apart. */
-export interface CheckpointName {
-  readonly prefix: string;
-  readonly epoch: number;
-  /** Within the epoch. */
-  readonly step: number;
-}
-
-/** `checkpoint_lenet-5_1875.ckpt`: prefix, epoch, step within the epoch; undefined for any other name. */
-export function parseCheckpointName(file: string): CheckpointName | undefined {
-  const match = /^(?<prefix>.+)-(?<epoch>\d+)_(?<step>\d+)\.(?:ckpt|safetensors)$/.exec(file)?.groups;
-  return match && { prefix: match['prefix'], epoch: Number(match['epoch']), step: Number(match['step']) };
-}
-
-/** Sorts names of checkpoints, the oldest first. */
-export function compareCheckpoints(a: CheckpointName, b: CheckpointName): number {
-  return a.epoch - b.epoch || a.step - b.step;
-}
 
 /**
  * Saves checkpoints as MindSpore's callback of that name does: `<prefix>-<epoch>_<step>.ckpt`, every
