@@ -30,7 +30,8 @@ export interface CopyFolderOptions {
  * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE`, `E_SIZE` (it shrank meanwhile), `E_NO_SPACE`, …;
  * an older file at the destination then stays as it was
  * @example
- * await copyFile('data/train.zip', 'copies/train.zip');
+ * await localStore.write('in/a.txt', Buffer.from('seven'));
+ * await copyFile('in/a.txt', 'copies/a.txt'); // 5
  */
 export async function copyFile(source: string, destination: string): Promise<number> {
   const [from, to] = await Promise.all([storeFor(source), storeFor(destination)]);
@@ -49,7 +50,9 @@ export async function copyFile(source: string, destination: string): Promise<num
  * @throws StorageError `E_NOT_FOUND`, `E_EMPTY`, `E_NOT_FOLDER`, `E_INTO_ITSELF`, `E_LINK` (a link to nothing
  * or in a circle), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, …
  * @example
- * const { files, skipped } = await copyFolder('data', 'copies', { onlyChanged: true });
+ * await localStore.write('in/a.txt', Buffer.from('seven'));
+ * await copyFolder('in', 'copies'); // { files: 1, skipped: 0, bytes: 5 }
+ * await copyFolder('in', 'copies', { onlyChanged: true }); // { files: 0, skipped: 1, bytes: 0 }
  */
 export async function copyFolder(
   source: string,
