@@ -95,13 +95,3 @@ async function exists(path: string): Promise<boolean> {
     throw error;
   }
 }
-
-/** Makes a rename in this folder survive a power cut. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}

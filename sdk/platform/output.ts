@@ -1,7 +1,8 @@
 /** The folder a run writes into before its results are copied to where the user wants them. */
+import { rmSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { StorageError, systemCode, systemReason } from '../base/errors.js';
+import { CheckpointError, StorageError, systemCode, systemReason } from '../base/errors.js';
 import { isPartial } from '../base/files.js';
 import { log } from '../base/log.js';
 import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
@@ -35,8 +36,7 @@ export async function prepareOutput({
   readonly resume?: boolean;
 }): Promise<Output> {
   const folder = workFolder('output', trainUrl);
-  const store = await storeFor(trainUrl);
-  await store.prepareFolder(trainUrl);
+  await requireWritable(trainUrl);
   try {
     await mkdir(dirname(folder), { recursive: true });
     await hold(folder);
@@ -48,6 +48,14 @@ export async function prepareOutput({
     throw new StorageError('E_WRITE', `cannot write ${folder}: ${systemReason(error)}`, { cause: error });
   }
   return { folder, resume: resume ? await newestCheckpoint(folder, trainUrl) : undefined };
+}
+
+/** Finds out now, not after the first epoch, that results cannot be copied there. */
+async function requireWritable(url: string): Promise<void> {
+  const store = await storeFor(url);
+  const probe = joinUrl(url, `.mindts-${process.pid}`);
+  await store.write(probe, new Uint8Array());
+  await store.remove(probe);
 }
 
 /** Keeps other processes out of a folder while this one lives; the lock of a dead process does not count. */
@@ -133,7 +141,7 @@ async function fetchInto(url: string, folder: string): Promise<string> {
   const path = join(folder, decodeURIComponent(name));
   if (path === url) return path;
   const from = await storeFor(url);
-  const history = url.slice(0, -name.length) + 'history.json';
+  const history = `${url.slice(0, -name.length)}history.json`;
   if (await from.stat(history)) await copyFile(history, join(folder, 'history.json'));
   await copyFile(url, path);
   return path;

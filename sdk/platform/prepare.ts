@@ -10,7 +10,7 @@ import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { copyFile, copyFolder } from '../storage/copy.js';
 import { shownUrl } from '../storage/store.js';
-import { storeFor } from '../storage/stores.js';
+import { localPathOf, storeFor } from '../storage/stores.js';
 import { workFolder } from './work-folders.js';
 
 /** The URL that stands for the digits this package draws itself. */
@@ -32,7 +32,7 @@ export async function prepareData(dataUrl: string): Promise<string> {
   const entry = await store.stat(dataUrl);
   if (entry === undefined) throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
   const origin = `${dataUrl} ${entry.size} ${entry.modified}`;
-  const local = store.localPath?.(dataUrl);
+  const local = localPathOf(dataUrl);
   if (entry.kind === 'file') {
     const folder = workFolder('data', dataUrl);
     if (await isPreparedFrom(folder, origin)) return innermost(folder);
@@ -51,8 +51,7 @@ export async function prepareData(dataUrl: string): Promise<string> {
  * @throws StorageError `E_NOT_FOUND`, …
  */
 export async function fetchFile(url: string): Promise<string> {
-  const store = await storeFor(url);
-  const local = store.localPath?.(url);
+  const local = localPathOf(url);
   if (local !== undefined) return local;
   const path = join(workFolder('checkpoint', url), basename(url));
   await copyFile(url, path);

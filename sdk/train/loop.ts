@@ -48,7 +48,7 @@ export async function runTraining(
   if (resume) restore(resume, { model, program, plan, progress, callbacks });
   const end = epochs * stepsPerEpoch;
   let reason: StopReason | undefined;
-  let shuffled = { epoch: 0, order: new Int32Array() };
+  let shuffled: { readonly epoch: number; readonly order: Int32Array } = { epoch: 0, order: new Int32Array() };
   const run = view();
   const interrupt = (): void => program.stop();
   signal?.addEventListener('abort', interrupt);

@@ -1,6 +1,7 @@
 /** A model: what a script holds. Network, loss and optimizer together, driven over data sets by an engine. */
 import { DatasetError } from '../base/errors.js';
-import { type Checkpoint, matchParameters } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { matchParameters } from '../checkpoint/match.js';
 import type { Dataset } from '../dataset/dataset.js';
 import type { Engine, Program, ProgramState } from '../engine/engine.js';
 import { selectEngine } from '../engine/select.js';

@@ -1,6 +1,8 @@
 /** A running training as a checkpoint, and back, bit for bit. */
 import { CheckpointError } from '../base/errors.js';
-import { type Checkpoint, type Float32Tensor, matchParameters } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { matchParameters } from '../checkpoint/match.js';
+import type { Float32Tensor } from '../checkpoint/tensor-file.js';
 import type { Program } from '../engine/engine.js';
 import type { Network } from '../nn/network.js';
 import { slotNames } from '../nn/optimizers.js';
