@@ -10,7 +10,7 @@ export interface Conv2d {
   readonly kernelHeight: number;
   readonly kernelWidth: number;
   /** `[channels, height, width]` */
-  readonly x: Float64Array;
+  readonly x: Real;
   readonly dx: Float64Array;
   /** `[outChannels, channels, kernelHeight, kernelWidth]` */
   readonly weight: Real;
@@ -19,7 +19,7 @@ export interface Conv2d {
   readonly bias: Real;
   readonly dbias: Float64Array;
   /** `[outChannels, outHeight, outWidth]` */
-  readonly out: Float64Array;
+  readonly out: Real;
   readonly dout: Float64Array;
 }
 

@@ -4,7 +4,7 @@ import type { Real } from './real.js';
 /** Arrays of one dense layer. */
 export interface Dense {
   /** `[in]` */
-  readonly x: Float64Array;
+  readonly x: Real;
   readonly dx: Float64Array;
   /** `[out, in]` */
   readonly weight: Real;
@@ -13,7 +13,7 @@ export interface Dense {
   readonly bias: Real;
   readonly dbias: Float64Array;
   /** `[out]` */
-  readonly out: Float64Array;
+  readonly out: Real;
   readonly dout: Float64Array;
 }
 

@@ -4,17 +4,17 @@ import type { Network, Node } from '../../nn/network.js';
 import { conv2dBackward, conv2dForward } from './conv2d.js';
 import { denseBackward, denseForward } from './dense.js';
 import { maxPool2dBackward, maxPool2dForward } from './max-pool2d.js';
-import type { Real } from './real.js';
+import { precisionOf, type Real, reals } from './real.js';
 import { reluBackward, reluForward } from './relu.js';
 
 /** A network that can be run, a sample at a time. */
 export interface Graph {
   /** Write a sample here, in the shape of the network's input, … */
-  readonly input: Float64Array;
+  readonly input: Real;
   /** … call this, … */
   forward(): void;
   /** … and read the network's output here. */
-  readonly output: Float64Array;
+  readonly output: Real;
   /** Write the gradient of the loss with respect to the output here, … */
   readonly doutput: Float64Array;
   /** … and call this, … */
@@ -23,9 +23,10 @@ export interface Graph {
   readonly gradients: Float64Array;
 }
 
-/** Ties `network` to `parameters`, which it goes on reading. */
+/** Ties `network` to `parameters`, which it goes on reading; what layers make has their precision. */
 export function graph(network: Network, parameters: Real): Graph {
-  const values = network.nodes.map((node) => new Float64Array(count(node.shape)));
+  const precision = precisionOf(parameters);
+  const values = network.nodes.map((node) => reals(precision, count(node.shape)));
   const dvalues = values.map((value) => new Float64Array(value.length));
   const gradients = new Float64Array(network.parameterCount);
   const layers = network.nodes.map((_, i) => bind(network, i, { values, dvalues, parameters, gradients }));
@@ -53,7 +54,7 @@ interface Bound {
 
 /** `values` and `dvalues`: one per node. */
 interface Arrays {
-  readonly values: readonly Float64Array[];
+  readonly values: readonly Real[];
   readonly dvalues: readonly Float64Array[];
   readonly parameters: Real;
   readonly gradients: Float64Array;

@@ -1,4 +1,5 @@
-/** The largest of each window, for one sample; windows lie side by side, what is left over at the end is dropped. */
+/** The largest of each window, for one sample; windows lie side by side, what is left over at the end dropped. */
+import type { Real } from './real.js';
 
 /** Sizes and arrays of one max-pooling. */
 export interface MaxPool2d {
@@ -7,10 +8,10 @@ export interface MaxPool2d {
   readonly width: number;
   readonly kernelSize: number;
   /** `[channels, height, width]` */
-  readonly x: Float64Array;
+  readonly x: Real;
   readonly dx: Float64Array;
   /** `[channels, ⌊height / kernelSize⌋, ⌊width / kernelSize⌋]` */
-  readonly out: Float64Array;
+  readonly out: Real;
   readonly dout: Float64Array;
 }
 
@@ -39,7 +40,7 @@ export function maxPool2dBackward({ channels, height, width, kernelSize, x, dx, 
 }
 
 /** Where the largest of the window at `corner` lies; what is not a number counts as the largest. */
-function largest(x: Float64Array, corner: number, width: number, kernelSize: number): number {
+function largest(x: Real, corner: number, width: number, kernelSize: number): number {
   let best = corner;
   for (let i = 0; i < kernelSize; i++) {
     const row = corner + i * width;

@@ -60,7 +60,7 @@ export function compileProgram(network: Network, options: CompileOptions, precis
       let correct = 0;
       let ended: TrainResult['ended'] = 'complete';
       await eachBatch(data, order, (batch) => {
-        if (stopping || closed) {
+        if (stopping) {
           ended = 'stopped';
           return false;
         }
@@ -124,6 +124,7 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     },
 
     close() {
+      if (!closed) requireIdle();
       closed = true;
     },
   };

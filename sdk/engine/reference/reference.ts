@@ -9,8 +9,8 @@ export type { Precision, Real } from './real.js';
 /**
  * The reference engine: one thread, on any machine that runs Node.
  *
- * @param options precision: how parameters and optimizer state are kept between steps (default `float32`, as in every
- * other engine; `state()` gives float32 either way)
+ * @param options precision: of parameters, optimizer state and what layers make (default `float32`, as in every other
+ * engine); `state()` gives float32 either way
  * @example
  * const net = LeNet5();
  * const plan = planInput({ height: 28, width: 28, channels: 1 }, [resize(32, 32), rescale(1 / 255)]);

@@ -1,10 +1,11 @@
 /** max(x, 0), for one sample. */
+import type { Real } from './real.js';
 
 /** Arrays of one ReLU, all of one length. */
 export interface Relu {
-  readonly x: Float64Array;
+  readonly x: Real;
   readonly dx: Float64Array;
-  readonly out: Float64Array;
+  readonly out: Real;
   readonly dout: Float64Array;
 }
 
