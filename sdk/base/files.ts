@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { StorageError, systemReason } from './errors.js';
+import { StorageError, systemCode, systemReason } from './errors.js';
 
 /** What a file is called until it is whole: `.name.1a2b3c4d.partial`, in the same folder. */
 export function partialName(path: string): string {
@@ -45,7 +45,7 @@ export async function replaceFile(path: string, fill: (partial: string) => Promi
     await rename(partial, path);
     await syncFolder(dirname(path));
   } catch (error) {
-    await rm(partial, { force: true });
+    await rm(partial, { force: true }).catch(ignoreMissingFolder);
     if (error instanceof Error && 'syscall' in error) {
       throw new StorageError('E_WRITE', `cannot write ${path}: ${systemReason(error)}`, { cause: error });
     }
@@ -61,4 +61,9 @@ async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close();
   }
+}
+
+/** A partial file below something that is no folder was never made. */
+function ignoreMissingFolder(error: unknown): void {
+  if (systemCode(error) !== 'ENOTDIR') throw error;
 }

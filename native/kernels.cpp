@@ -1,0 +1,73 @@
+// Compiled once per instruction set, with -DMINDTS_ISA=<namespace> and that set's compiler flags.
+#include <chrono>
+
+#include "assemble.h"
+#include "conv.h"
+#include "dense.h"
+#include "elementwise.h"
+
+namespace mindts::MINDTS_ISA {
+namespace {
+
+int supported() {
+#if defined(__AVX512F__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq");
+#elif defined(__AVX2__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return 1;
+#endif
+}
+
+size_t op_scratch(const Op& op) {
+  switch (op.kind) {
+    case OpKind::Conv: return conv_scratch(op);
+    case OpKind::Dense: return dense_scratch(op);
+    default: return 0;
+  }
+}
+
+void forward(const Op& op, const float* parameters, const Workspace& ws, int index) {
+  switch (op.kind) {
+    case OpKind::Conv: return conv_forward(op, parameters, ws, index);
+    case OpKind::Dense: return dense_forward(op, parameters, ws, index);
+    case OpKind::Relu: return relu_forward(op, ws);
+    case OpKind::MaxPool: return max_pool_forward(op, ws, index);
+  }
+}
+
+void backward(const Op& op, const float* parameters, const Workspace& ws, int index, bool first) {
+  switch (op.kind) {
+    case OpKind::Conv: return conv_backward(op, parameters, ws, index, first);
+    case OpKind::Dense: return dense_backward(op, parameters, ws, index, first);
+    case OpKind::Relu: return relu_backward(op, ws);
+    case OpKind::MaxPool: return max_pool_backward(op, ws, index);
+  }
+}
+
+// Twelve independent sums keep two multiply-add units of latency six busy.
+double peak(double seconds) {
+  using clock = std::chrono::steady_clock;
+  const int64_t rounds = 1 << 20;
+  double best = 0;
+  const auto end = clock::now() + std::chrono::duration<double>(seconds);
+  do {
+    const auto start = clock::now();
+    volatile double sink = peak_rounds(rounds);
+    (void)sink;
+    const double took = std::chrono::duration<double>(clock::now() - start).count();
+    const double rate = rounds * 12.0 * LANES * 2 / took;
+    if (rate > best) best = rate;
+  } while (clock::now() < end);
+  return best;
+}
+
+}  // namespace
+
+#define MINDTS_TEXT(name) #name
+#define MINDTS_NAME(name) MINDTS_TEXT(name)
+extern const Kernels kernels = {MINDTS_NAME(MINDTS_ISA), LANES,   supported, op_scratch, assemble_scratch, assemble,
+                                forward,                 backward, softmax_cross_entropy, update,     peak};
+
+}  // namespace mindts::MINDTS_ISA

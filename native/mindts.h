@@ -1,0 +1,50 @@
+// The C ABI between sdk/engine/native/library.ts and the kernels. Functions that can fail return 0 and leave a
+// sentence in mindts_error; nothing throws across this border.
+#pragma once
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+#define MINDTS_ABI 1
+
+typedef struct mindts_program mindts_program;
+
+int mindts_abi(void);
+// The instruction sets that this machine can run, best first, separated by commas.
+const char* mindts_instruction_sets(void);
+// What failed last: in a program, or in creating one (null) on this thread.
+const char* mindts_error(const mindts_program*);
+// FLOP/s of multiply-adds on so many threads together, measured for some seconds.
+double mindts_peak(const char* instruction_set, int threads, double seconds);
+
+// shape: source_h, source_w, channels, h, w, value count, op count, parameter count, slots, batch size, threads, outputs,
+//        the output value, optimizer kind, nesterov
+// value_sizes: features of each value; value 0 is the input. ops: op count times the fields of Op (program.h).
+// numbers: scale and shift per channel; then momentum, weight decay, beta1, beta2, epsilon.
+mindts_program* mindts_program_create(const char* instruction_set, const int32_t* shape, const int32_t* value_sizes,
+                                      const int32_t* ops, const float* numbers);
+void mindts_program_destroy(mindts_program*);
+
+// Parameters, then slots, one after another.
+void mindts_set_state(mindts_program*, const float* state, double step);
+double mindts_get_state(mindts_program*, float* state);
+
+// order: positions in images [stored][source_h][source_w][channels] and labels [stored].
+// losses: one per step. results: steps taken, hits, why it ended (0 complete, 1 stopped, 2 diverged).
+int mindts_train(mindts_program*, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
+                 int32_t count, float learning_rate, float* losses, int32_t* results);
+// result: sum of losses, hits.
+int mindts_evaluate(mindts_program*, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
+                    int32_t count, double* result);
+// outputs: [count][outputs]
+int mindts_predict(mindts_program*, const uint8_t* images, int32_t stored, const int32_t* order, int32_t count, float* outputs);
+// Ends a running mindts_train after its step; may be called from any thread.
+void mindts_stop(mindts_program*);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif

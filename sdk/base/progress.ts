@@ -1,0 +1,227 @@
+/**
+ * How far something has come: a bar or a spinner on a terminal, a plain line now and then elsewhere.
+ * ora and cli-progress make the text; drawing it is ten lines here, so that no library hides the cursor,
+ * hooks the streams, or keeps the process alive.
+ */
+import { clearLine, cursorTo } from 'node:readline';
+import type { WriteStream } from 'node:tty';
+import { isFirstRank, log, outlive, takeLastLine, writeLine } from './log.js';
+
+/** Something that takes a while. After `done` or `fail`, nothing more is shown. */
+export interface Progress {
+  /** `done` units are through. Cheap enough to call at every step. */
+  update(done: number, note?: string): void;
+  /** All is through. */
+  done(note?: string): void;
+  /** It ended before all was through; why is for the error to say. */
+  fail(): void;
+}
+
+/** What takes a while. */
+export interface Task {
+  /** What is done: `copying MNISTData.zip`. */
+  readonly label: string;
+  /** How many units there are, if that is known. */
+  readonly total?: number | undefined;
+  /** What is counted: `images`, `steps`; `bytes` are shown as kB, MB, GB. */
+  readonly unit: string;
+}
+
+/**
+ * Starts to show how far a task has come, on stderr, on rank 0 only. On a terminal a line is drawn ten times
+ * a second, a bar when the total is known; the first task draws, and those beside it use plain lines. Plain
+ * lines come at most every 10 s. A task that ends within 1 s leaves no trace.
+ *
+ * @param surroundings for tests: where to write, and a clock in milliseconds
+ * @example
+ * const progress = startProgress({ label: 'copying', total: 3, unit: 'files' });
+ * progress.update(1);
+ * progress.done();
+ */
+export function startProgress(
+  task: Task,
+  { stream = process.stderr, now = () => performance.now() }: Surroundings = {},
+): Progress {
+  if (!isFirstRank()) return { update() {}, done() {}, fail() {} };
+  const start = now();
+  let done = 0;
+  let note = '';
+  let nextLine = start + SOON_MS;
+  let ended = false;
+  const look = (): View => ({ ...task, label: oneLine(task.label), done, note, seconds: (now() - start) / 1000 });
+  const stopDrawing = isTerminal(stream) ? draw(stream, look) : undefined;
+
+  function end(line: (view: View) => string): void {
+    if (ended) return;
+    ended = true;
+    stopDrawing?.();
+    if (now() - start >= SOON_MS) writeLine(stream, line(look()));
+  }
+  return {
+    update(reached, newNote = '') {
+      if (ended) return;
+      done = reached;
+      note = oneLine(newNote);
+      if (stopDrawing !== undefined || now() < nextLine) return;
+      nextLine = now() + LINE_EVERY_MS;
+      const view = look();
+      writeLine(stream, `${view.label}: ${share(view)}${counts(view)}`);
+    },
+    done(lastNote = '') {
+      done = task.total ?? done;
+      note = oneLine(lastNote);
+      end((view) => `${view.label}: ${amount(done, task.unit)} in ${duration(view.seconds)}${noted(view)}`);
+    },
+    fail() {
+      end((view) => `${view.label}: stopped after ${duration(view.seconds)}, at ${share(view)}${ofTotal(view)}`);
+    },
+  };
+}
+
+const SOON_MS = 1_000;
+const LINE_EVERY_MS = 10_000;
+const FRAME_EVERY_MS = 100;
+const BAR_WIDTH = 24;
+
+interface Surroundings {
+  readonly stream?: NodeJS.WritableStream;
+  readonly now?: () => number;
+}
+
+/** A task as it stands. */
+interface View extends Task {
+  readonly done: number;
+  readonly note: string;
+  readonly seconds: number;
+}
+
+function isTerminal(stream: NodeJS.WritableStream): stream is WriteStream {
+  const mayDraw = process.env.TERM !== 'dumb' && process.env.CI === undefined;
+  return mayDraw && 'isTTY' in stream && stream.isTTY === true;
+}
+
+/** Draws on the terminal's last line until the returned function is called; undefined when another task does. */
+function draw(stream: WriteStream, look: () => View): (() => void) | undefined {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const erase = (): void => {
+    if (timer === undefined) return;
+    cursorTo(stream, 0);
+    clearLine(stream, 0);
+  };
+  const release = takeLastLine(erase);
+  if (release === undefined) return undefined;
+  outlive(stream);
+
+  async function start(): Promise<void> {
+    const frame = look().total === undefined ? await spinner() : await bar();
+    if (stopped) return;
+    const paint = (): void => {
+      const line = cut(frame(look()), stream.columns || 80);
+      cursorTo(stream, 0);
+      stream.write(line);
+      clearLine(stream, 1);
+    };
+    timer = setInterval(paint, FRAME_EVERY_MS).unref();
+    paint();
+  }
+  const stop = (): void => {
+    if (stopped) return;
+    stopped = true;
+    clearInterval(timer);
+    erase();
+    release();
+  };
+  start().catch((error: unknown) => {
+    stop();
+    log.warn(`progress cannot be drawn, the work goes on: ${String(error)}`);
+  });
+  return stop;
+}
+
+// The libraries are loaded when something is first drawn, because most commands draw nothing.
+
+async function bar(): Promise<(view: View) => string> {
+  const { default: cliProgress } = await import('cli-progress');
+  const options = {
+    format: '{label} [{bar}] {percentage}% {counts}',
+    barsize: BAR_WIDTH,
+    barCompleteString: '='.repeat(BAR_WIDTH),
+    barIncompleteString: '-'.repeat(BAR_WIDTH),
+    barGlue: '',
+    autopaddingChar: '',
+  };
+  return (view) => {
+    const { label, done, seconds, total = done } = view;
+    const params = { value: done, total, progress: fraction(view), eta: 0, startTime: 0, stopTime: seconds * 1000 };
+    return cliProgress.Format.Formatter(options, { ...params, maxWidth: 0 }, { label, counts: counts(view) });
+  };
+}
+
+async function spinner(): Promise<(view: View) => string> {
+  const { default: ora } = await import('ora');
+  const made = ora({ color: false });
+  return (view) => {
+    made.text = `${view.label} ${counts(view)}`;
+    return made.frame();
+  };
+}
+
+/** `400/1000 images, 12 s left, loss 0.2` */
+function counts(view: View): string {
+  const { done, total, seconds } = view;
+  const left = total === undefined || done <= 0 ? undefined : Math.max(0, (seconds * (total - done)) / done);
+  return `${ofTotal(view)}, ${left === undefined ? duration(seconds) : `${duration(left)} left`}${noted(view)}`;
+}
+
+/** `400/1000 images` */
+function ofTotal({ done, total, unit }: View): string {
+  if (total === undefined) return amount(done, unit);
+  return unit === 'bytes' ? `${amount(done, unit)}/${amount(total, unit)}` : `${done}/${amount(total, unit)}`;
+}
+
+/** `40% ` */
+function share(view: View): string {
+  return view.total === undefined ? '' : `${Math.floor(fraction(view) * 100)}% `;
+}
+
+function fraction({ done, total }: View): number {
+  return total === undefined || total <= 0 ? 1 : Math.min(1, Math.max(0, done / total));
+}
+
+/** `60000 images`, `11.6 MB` */
+function amount(count: number, unit: string): string {
+  if (unit !== 'bytes' || count < 1000) return `${count} ${unit}`;
+  const power = Math.min(4, Math.floor(Math.log10(count) / 3));
+  return `${(count / 1000 ** power).toFixed(1)} ${['', 'kB', 'MB', 'GB', 'TB'][power]}`;
+}
+
+/** `0.8 s`, `12 s`, `3 min 5 s`, `2 h 7 min` */
+function duration(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+function noted({ note }: View): string {
+  return note === '' ? '' : `, ${note}`;
+}
+
+/** Names of files come from archives of others: no control characters may reach the terminal. */
+function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+}
+
+/** Cuts a text to a terminal's width; Chinese, Japanese and Korean characters take two columns. */
+function cut(text: string, columns: number): string {
+  let room = columns - 1;
+  let kept = '';
+  for (const character of text) {
+    room -= (character.codePointAt(0) ?? 0) >= 0x2e80 ? 2 : 1;
+    if (room < 0) break;
+    kept += character;
+  }
+  return kept;
+}

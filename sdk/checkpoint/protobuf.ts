@@ -1,0 +1,147 @@
+/** As much of the protobuf wire format (https://protobuf.dev/programming-guides/encoding/) as parameter files need. */
+import { CheckpointError } from '../base/errors.js';
+
+/** How a field's value lies on the wire; 3 and 4 are groups, which nobody writes any more. */
+export const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+
+/** The bytes of a whole number in [0, 2⁵³): seven bits each, the lowest first. */
+export function varint(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest >= 0x80) {
+    bytes.push((rest % 0x80) | 0x80);
+    rest = Math.floor(rest / 0x80);
+  }
+  bytes.push(rest);
+  return bytes;
+}
+
+/** The bytes before a length-delimited field's content. */
+export function bytesHead(field: number, length: number): number[] {
+  return [...varint(field * 8 + WIRE.bytes), ...varint(length)];
+}
+
+/**
+ * Reads a message front to back. Every length is checked against the bytes that are there.
+ *
+ * @throws CheckpointError from every method: `E_CKPT_TRUNCATED` where the file ends too early, `E_CKPT_FORMAT` for
+ *   what is no protobuf message
+ */
+export class MessageReader {
+  private position: number;
+
+  /**
+   * @param file all bytes of the file
+   * @param source the file's name, for errors
+   * @param from where the message begins
+   * @param end where it ends
+   */
+  constructor(
+    private readonly file: Uint8Array,
+    private readonly source: string,
+    from = 0,
+    private readonly end: number = file.length,
+  ) {
+    this.position = from;
+  }
+
+  get done(): boolean {
+    return this.position === this.end;
+  }
+
+  /** The next field's number and wire type. */
+  field(): { readonly number: number; readonly wire: number } {
+    const tag = this.varint();
+    const number = Math.floor(tag / 8);
+    if (number === 0 || tag >= 2 ** 32) throw this.malformed('a field has an impossible number');
+    return { number, wire: tag % 8 };
+  }
+
+  /** A whole number; one that is negative or at least 2⁵³ is refused, since nothing here counts so far. */
+  varint(): number {
+    let value = 0;
+    for (let i = 0; i < 10; i++) {
+      this.require(1);
+      const byte = this.file[this.position++];
+      value += (byte & 0x7f) * 2 ** (7 * i);
+      if (byte < 0x80) {
+        if (!Number.isSafeInteger(value)) throw this.malformed('a size is negative or too large');
+        return value;
+      }
+    }
+    throw this.malformed('a number runs over more than 10 bytes');
+  }
+
+  /** The content of a length-delimited field, not copied. */
+  bytes(wire: number): Uint8Array {
+    const [from, to] = this.range(wire);
+    return this.file.subarray(from, to);
+  }
+
+  /** A text of at most `limit` bytes. */
+  text(wire: number, limit: number): string {
+    const bytes = this.bytes(wire);
+    if (bytes.length > limit) throw this.malformed(`a name of ${bytes.length} bytes`);
+    try {
+      return utf8.decode(bytes);
+    } catch {
+      throw this.malformed('a name is not UTF-8');
+    }
+  }
+
+  /** A reader of the message inside a length-delimited field. */
+  message(wire: number): MessageReader {
+    const [from, to] = this.range(wire);
+    return new MessageReader(this.file, this.source, from, to);
+  }
+
+  /** Passes over a field that means nothing here. */
+  skip(wire: number): void {
+    switch (wire) {
+      case WIRE.varint:
+        this.varint();
+        break;
+      case WIRE.bytes:
+        this.range(wire);
+        break;
+      case WIRE.fixed32:
+      case WIRE.fixed64: {
+        const size = wire === WIRE.fixed32 ? 4 : 8;
+        this.require(size);
+        this.position += size;
+        break;
+      }
+      default:
+        throw this.malformed(`a field of unknown kind ${wire}`);
+    }
+  }
+
+  /** The error for a message that is not what it should be. */
+  malformed(what: string): CheckpointError {
+    return new CheckpointError(
+      'E_CKPT_FORMAT',
+      `${this.source}: not a MindSpore checkpoint, or damaged: ${what} (before byte ${this.position})`,
+    );
+  }
+
+  private range(wire: number): [from: number, to: number] {
+    if (wire !== WIRE.bytes) throw this.malformed(`a field of kind ${wire} where bytes belong`);
+    const length = this.varint();
+    this.require(length);
+    const from = this.position;
+    this.position += length;
+    return [from, this.position];
+  }
+
+  private require(length: number): void {
+    const missing = this.position + length - this.end;
+    if (missing <= 0) return;
+    if (this.end < this.file.length) throw this.malformed('a field is longer than what it is in');
+    throw new CheckpointError(
+      'E_CKPT_TRUNCATED',
+      `${this.source}: ends at byte ${this.end}, ${missing} bytes too early; copy it again, or use an older checkpoint`,
+    );
+  }
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

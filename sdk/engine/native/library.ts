@@ -1,0 +1,148 @@
+/** The shared library behind the native engine: where it lies, and its C functions (native/mindts.h) typed. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { EngineError } from '../../base/errors.js';
+import { packageRoot } from '../../base/package.js';
+
+/** An opaque pointer of C. */
+export type Pointer = object;
+
+/** The C functions. Pointers to arrays are typed arrays; those of async calls must stay referenced until they end. */
+export interface NativeLibrary {
+  readonly path: string;
+  /** What failed last in a program, or in creating one. */
+  error(program: Pointer | null): string;
+  instructionSets(): string[];
+  peak(set: string, threads: number, seconds: number): Promise<number>;
+  create(
+    set: string,
+    shape: Int32Array,
+    valueSizes: Int32Array,
+    ops: Int32Array,
+    numbers: Float32Array,
+  ): Pointer | null;
+  destroy(program: Pointer): void;
+  setState(program: Pointer, state: Float32Array, step: number): void;
+  getState(program: Pointer, state: Float32Array): number;
+  stop(program: Pointer): void;
+  train(
+    program: Pointer,
+    images: Uint8Array,
+    labels: Int32Array,
+    stored: number,
+    order: Int32Array,
+    count: number,
+    learningRate: number,
+    losses: Float32Array,
+    results: Int32Array,
+  ): Promise<number>;
+  evaluate(
+    program: Pointer,
+    images: Uint8Array,
+    labels: Int32Array,
+    stored: number,
+    order: Int32Array,
+    count: number,
+    result: Float64Array,
+  ): Promise<number>;
+  predict(
+    program: Pointer,
+    images: Uint8Array,
+    stored: number,
+    order: Int32Array,
+    count: number,
+    outputs: Float32Array,
+  ): Promise<number>;
+}
+
+const ABI = 1;
+const platform = `${process.platform}-${process.arch}`;
+let loaded: NativeLibrary | undefined;
+
+/** Where the library may be: built here, or prebuilt in the package. `MINDTS_NATIVE` names another, or `off`. */
+export function libraryCandidates(): readonly string[] {
+  const wanted = process.env['MINDTS_NATIVE'];
+  if (wanted === 'off') return [];
+  if (wanted) return [wanted];
+  const file = `mindts.${process.platform === 'darwin' ? 'dylib' : 'so'}`;
+  return [join(packageRoot, 'native', 'build', file), join(packageRoot, 'native', 'prebuilt', platform, file)];
+}
+
+/**
+ * Loads the library once.
+ *
+ * @throws EngineError `E_NATIVE_ABSENT` when there is none, `E_NATIVE_LOAD` when it cannot be loaded
+ */
+export function loadLibrary(): NativeLibrary {
+  loaded ??= open();
+  return loaded;
+}
+
+function open(): NativeLibrary {
+  if (process.env['MINDTS_NATIVE'] === 'off') {
+    throw new EngineError('E_NATIVE_ABSENT', 'the native engine is switched off (MINDTS_NATIVE=off)');
+  }
+  const present = libraryCandidates().filter((path) => existsSync(path));
+  if (present.length === 0) {
+    throw new EngineError(
+      'E_NATIVE_ABSENT',
+      `the native engine is not built for ${platform}: install a C++ compiler (Debian: apt-get install g++), then run \`npm rebuild mindts\``,
+    );
+  }
+  const failures: string[] = [];
+  for (const path of present) {
+    try {
+      return bind(path);
+    } catch (error) {
+      failures.push(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new EngineError(
+    'E_NATIVE_LOAD',
+    `the native engine cannot be loaded (${failures.join('; ')}): build it here with \`npm rebuild mindts\``,
+  );
+}
+
+function bind(path: string): NativeLibrary {
+  // Loaded here and not at the top: `mindts --help` needs no engine.
+  const koffi: typeof import('koffi') = createRequire(import.meta.url)('koffi');
+  const lib = koffi.load(path);
+  const abi: () => number = lib.func('int mindts_abi(void)');
+  if (abi() !== ABI) throw new Error(`it is of another version (ABI ${abi()}, not ${ABI})`);
+  const names: () => string = lib.func('const char* mindts_instruction_sets(void)');
+  const train = lib.func(
+    'int mindts_train(void* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, float rate, float* losses, int32_t* results)',
+  );
+  const evaluate = lib.func(
+    'int mindts_evaluate(void* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, double* result)',
+  );
+  const predict = lib.func(
+    'int mindts_predict(void* p, const uint8_t* images, int32_t stored, const int32_t* order, int32_t count, float* outputs)',
+  );
+  const peak = lib.func('double mindts_peak(const char* set, int threads, double seconds)');
+  return {
+    path,
+    error: lib.func('const char* mindts_error(void* p)'),
+    instructionSets: () => names().split(','),
+    peak: (...args) => offLoop(peak, args),
+    create: lib.func(
+      'void* mindts_program_create(const char* set, const int32_t* shape, const int32_t* sizes, const int32_t* ops, const float* numbers)',
+    ),
+    destroy: lib.func('void mindts_program_destroy(void* p)'),
+    setState: lib.func('void mindts_set_state(void* p, const float* state, double step)'),
+    getState: lib.func('double mindts_get_state(void* p, float* state)'),
+    stop: lib.func('void mindts_stop(void* p)'),
+    train: (...args) => offLoop(train, args),
+    evaluate: (...args) => offLoop(evaluate, args),
+    predict: (...args) => offLoop(predict, args),
+  };
+}
+
+/** Calls a C function on a thread of libuv's pool; the event loop goes on. */
+function offLoop(func: { async: (...args: never[]) => unknown }, args: readonly unknown[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const done = (error: unknown, result: number): void => (error ? reject(error) : resolve(result));
+    Reflect.apply(func.async, func, [...args, done]);
+  });
+}

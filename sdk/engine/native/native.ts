@@ -1,0 +1,169 @@
+/** The native engine: the kernels of native/, several instruction sets in one library, a pool of threads per program. */
+import { availableParallelism } from 'node:os';
+import { EngineError } from '../../base/errors.js';
+import type { Dataset } from '../../dataset/dataset.js';
+import type { Network } from '../../nn/network.js';
+import { slotNames } from '../../nn/optimizers.js';
+import type { CompileOptions, Engine, EvaluateResult, Program, ProgramState, TrainResult } from '../engine.js';
+import { loadLibrary, type NativeLibrary, type Pointer } from './library.js';
+import { encode, lower } from './lower.js';
+
+export interface NativeOptions {
+  /** Threads a batch is spread over. Default: the processors this process may use. */
+  readonly threads?: number;
+  /** `avx512`, `avx2`, `baseline` or `neon`. Default: the best this machine has. */
+  readonly instructionSet?: string;
+}
+
+/** The instruction sets this machine can run, best first. */
+export function instructionSets(): readonly string[] {
+  return loadLibrary().instructionSets();
+}
+
+/**
+ * The native engine.
+ *
+ * @throws EngineError `E_NATIVE_ABSENT`, `E_NATIVE_LOAD`, or `E_INSTRUCTION_SET` when this machine cannot run the set
+ */
+export function nativeEngine({ threads, instructionSet }: NativeOptions = {}): Engine {
+  const library = loadLibrary();
+  const sets = library.instructionSets();
+  const set = instructionSet ?? process.env['MINDTS_INSTRUCTION_SET'] ?? sets[0];
+  if (!sets.includes(set)) {
+    throw new EngineError('E_INSTRUCTION_SET', `this machine cannot run ${set}; it can run ${sets.join(', ')}`);
+  }
+  const count = threads ?? availableParallelism();
+  return {
+    name: 'native',
+    description: `native (${set}, ${count} thread${count === 1 ? '' : 's'})`,
+    compile: (network, options) => compile(library, set, network, { threads: count, ...options }),
+  };
+}
+
+function compile(
+  library: NativeLibrary,
+  set: string,
+  network: Network,
+  { optimizer, batchSize, input, threads = 1 }: CompileOptions,
+): Program {
+  const lowered = lower(network);
+  const slots = slotNames(optimizer);
+  const outputs = network.outputShape[0];
+  const { source } = input;
+  const shape = Int32Array.from(
+    [
+      [source.height, source.width, source.channels, input.height, input.width],
+      [lowered.valueSizes.length, lowered.operations.length, network.parameterCount, slots.length],
+      [batchSize, threads, outputs, lowered.output],
+      optimizer.kind === 'sgd' ? [0, Number(optimizer.nesterov)] : [1, 0],
+    ].flat(),
+  );
+  const settings =
+    optimizer.kind === 'sgd'
+      ? [optimizer.momentum, optimizer.weightDecay, 0, 0, 0]
+      : [0, optimizer.weightDecay, optimizer.beta1, optimizer.beta2, optimizer.epsilon];
+  const numbers = Float32Array.of(...input.scale, ...input.shift, ...settings);
+  const created = library.create(set, shape, lowered.valueSizes, encode(lowered.operations), numbers);
+  if (created === null) throw new EngineError('E_NATIVE_COMPILE', `network ${network.name}: ${library.error(null)}`);
+  return new NativeProgram(library, created, { batchSize, outputs, size: network.parameterCount, slots: slots.length });
+}
+
+class NativeProgram implements Program {
+  private program: Pointer | undefined;
+  private running = 0;
+
+  constructor(
+    private readonly library: NativeLibrary,
+    program: Pointer,
+    private readonly plan: {
+      readonly batchSize: number;
+      readonly outputs: number;
+      readonly size: number;
+      readonly slots: number;
+    },
+  ) {
+    this.program = program;
+  }
+
+  async train(data: Dataset, order: Int32Array, { learningRate }: { learningRate: number }): Promise<TrainResult> {
+    const losses = new Float32Array(Math.ceil(order.length / this.plan.batchSize));
+    const results = new Int32Array(3);
+    await this.call((program) =>
+      this.library.train(
+        program,
+        data.images,
+        data.labels,
+        data.size,
+        order,
+        order.length,
+        learningRate,
+        losses,
+        results,
+      ),
+    );
+    const [steps, correct, ended] = results;
+    return { losses: losses.subarray(0, steps), correct, ended: ENDED[ended] };
+  }
+
+  async evaluate(data: Dataset, order: Int32Array): Promise<EvaluateResult> {
+    const result = new Float64Array(2);
+    await this.call((program) =>
+      this.library.evaluate(program, data.images, data.labels, data.size, order, order.length, result),
+    );
+    return { loss: result[0] / order.length, correct: result[1] };
+  }
+
+  async predict(data: Dataset, order: Int32Array): Promise<Float32Array> {
+    const outputs = new Float32Array(order.length * this.plan.outputs);
+    await this.call((program) => this.library.predict(program, data.images, data.size, order, order.length, outputs));
+    return outputs;
+  }
+
+  state(): ProgramState {
+    const { size, slots } = this.plan;
+    const all = new Float32Array(size * (slots + 1));
+    const step = this.library.getState(this.open(), all);
+    const part = (i: number): Float32Array => all.slice(i * size, (i + 1) * size);
+    return { parameters: part(0), slots: Array.from({ length: slots }, (_, i) => part(i + 1)), step };
+  }
+
+  load({ parameters, slots, step }: ProgramState): void {
+    const { size } = this.plan;
+    const all = new Float32Array(size * (this.plan.slots + 1));
+    for (const [i, values] of [parameters, ...slots].entries()) {
+      if (values.length !== size || i > this.plan.slots) {
+        throw new EngineError('E_STATE', `a state of ${values.length} numbers does not fit a program of ${size}`);
+      }
+      all.set(values, i * size);
+    }
+    this.library.setState(this.open(), all, step);
+  }
+
+  stop(): void {
+    if (this.program) this.library.stop(this.program);
+  }
+
+  close(): void {
+    if (this.running > 0) throw new EngineError('E_BUSY', 'a program cannot be closed while it runs; stop it first');
+    if (this.program) this.library.destroy(this.program);
+    this.program = undefined;
+  }
+
+  private open(): Pointer {
+    if (!this.program) throw new EngineError('E_CLOSED', 'this program is closed');
+    if (this.running > 0) throw new EngineError('E_BUSY', 'this program is running; wait for it');
+    return this.program;
+  }
+
+  private async call(run: (program: Pointer) => Promise<number>): Promise<void> {
+    const program = this.open();
+    this.running++;
+    try {
+      if ((await run(program)) === 0) throw new EngineError('E_NATIVE_RUN', this.library.error(program));
+    } finally {
+      this.running--;
+    }
+  }
+}
+
+const ENDED = ['complete', 'stopped', 'diverged'] as const;

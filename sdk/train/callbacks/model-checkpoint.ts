@@ -1,0 +1,86 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TrainError, systemCode } from '../../base/errors.js';
+import { saveCheckpoint } from '../../checkpoint/checkpoint.js';
+import { compareCheckpoints, parseCheckpointName } from '../../checkpoint/name.js';
+import type { Callback, Run, StopReason } from '../callback.js';
+
+/**
+ * Saves checkpoints as MindSpore's callback of that name does: `<prefix>-<epoch>_<step>.ckpt`, every
+ * `saveCheckpointSteps` steps and at the end of training, the last `keepCheckpointMax` of them. Each file appears
+ * whole or not at all. After a loss that is not a number nothing is saved: the last good checkpoint stays.
+ */
+export class ModelCheckpoint implements Callback {
+  readonly name = 'ModelCheckpoint';
+  readonly everySteps: number;
+  private readonly folder: string;
+  private readonly prefix: string | undefined;
+  private readonly keep: number;
+  private readonly format: 'ckpt' | 'safetensors';
+  private savedStep = -1;
+  /** The newest file this callback wrote. */
+  latest: string | undefined;
+
+  /**
+   * @param options folder: made if missing; prefix: default `checkpoint_<network>`; saveCheckpointSteps: default 1875;
+   *   keepCheckpointMax: default 150; format: default `ckpt`
+   */
+  constructor({
+    folder,
+    prefix,
+    saveCheckpointSteps = 1875,
+    keepCheckpointMax = 150,
+    format = 'ckpt',
+  }: {
+    readonly folder: string;
+    readonly prefix?: string;
+    readonly saveCheckpointSteps?: number;
+    readonly keepCheckpointMax?: number;
+    readonly format?: 'ckpt' | 'safetensors';
+  }) {
+    for (const [name, value] of Object.entries({ saveCheckpointSteps, keepCheckpointMax })) {
+      if (!Number.isInteger(value) || value < 1) {
+        throw new TrainError('E_OPTION', `ModelCheckpoint: ${name} must be a whole number of at least 1, not ${value}`);
+      }
+    }
+    this.folder = folder;
+    this.prefix = prefix;
+    this.everySteps = saveCheckpointSteps;
+    this.keep = keepCheckpointMax;
+    this.format = format;
+  }
+
+  onTrainBegin(run: Run): void {
+    this.savedStep = run.firstStep;
+  }
+
+  async onPause(run: Run): Promise<void> {
+    if (run.step % this.everySteps === 0) await this.save(run);
+  }
+
+  async onTrainEnd(run: Run, reason: StopReason): Promise<void> {
+    if (reason !== 'diverged') await this.save(run);
+  }
+
+  private async save(run: Run): Promise<void> {
+    if (run.step === this.savedStep) return;
+    const prefix = this.prefix ?? `checkpoint_${run.network.name}`;
+    const path = join(this.folder, `${prefix}-${run.epoch}_${run.stepInEpoch}.${this.format}`);
+    await saveCheckpoint(path, run.checkpoint());
+    this.savedStep = run.step;
+    this.latest = path;
+    await this.removeOldest(prefix);
+  }
+
+  private async removeOldest(prefix: string): Promise<void> {
+    const saved = (await readdir(this.folder))
+      .map((file) => ({ file, name: parseCheckpointName(file) }))
+      .flatMap(({ file, name }) => (name?.prefix === prefix ? [{ file, ...name }] : []))
+      .sort(compareCheckpoints);
+    for (const { file } of saved.slice(0, -this.keep)) {
+      await rm(join(this.folder, file)).catch((error: unknown) => {
+        if (systemCode(error) !== 'ENOENT') throw error;
+      });
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import { log } from '../../base/log.js';
+import { copyFolder } from '../../storage/copy.js';
+import type { Callback, Run } from '../callback.js';
+
+/**
+ * Copies the output folder to where it is wanted, after every epoch and at the end, only what is new or changed.
+ * Give it after the callbacks that write into the folder. A round that fails during training is a warning, since the
+ * next one makes up for it; at the end it is an error. Nothing is ever removed at the destination.
+ */
+export class UploadOutput implements Callback {
+  readonly name = 'UploadOutput';
+  private readonly from: string;
+  private readonly to: string;
+
+  /** @param options from: a local folder; to: a folder or URL */
+  constructor({ from, to }: { readonly from: string; readonly to: string }) {
+    this.from = from;
+    this.to = to;
+  }
+
+  async onPause(run: Run): Promise<void> {
+    if (run.stepInEpoch !== run.stepsPerEpoch) return;
+    try {
+      await this.upload();
+    } catch (error) {
+      log.warn(`the output could not be copied after epoch ${run.epoch}, the next round tries again: ${String(error)}`);
+    }
+  }
+
+  async onTrainEnd(): Promise<void> {
+    await this.upload();
+  }
+
+  private async upload(): Promise<void> {
+    await copyFolder(this.from, this.to, { onlyChanged: true });
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The training loop. It asks the program for as many steps at once as it may, pauses where a callback wants to see
+ * the run, and knows its place as one number: the steps taken since the beginning.
+ */
+import { TrainError } from '../base/errors.js';
+import { type Dataset, epochOrder } from '../dataset/dataset.js';
+import type { Program } from '../engine/engine.js';
+import type { Callback, EpochRecord, Run, StopReason } from './callback.js';
+import { type Model, type TrainOptions, everySample } from './model.js';
+import { restore, snapshot } from './snapshot.js';
+
+/** The engine is called for about this long at a time, so that progress is seen and signals are heard. */
+const PAUSE_MS = 200;
+
+/** What changes while a run goes on. */
+export interface Progress {
+  /** Steps since the beginning of training. */
+  step: number;
+  learningRate: number;
+  /** Sum of the losses of this epoch's steps. */
+  lossSum: number;
+  /** Samples of this epoch classified rightly as they went by. */
+  correct: number;
+  /** Milliseconds of this epoch's steps. */
+  elapsed: number;
+}
+
+/** What stays the same. */
+export interface Plan {
+  readonly seed: number;
+  readonly batchSize: number;
+  readonly dropRemainder: boolean;
+  readonly samples: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** Carries out {@link Model.train}. */
+export async function runTraining(
+  model: Model,
+  program: Program,
+  data: Dataset,
+  options: TrainOptions & { readonly batchSize: number },
+): Promise<readonly EpochRecord[]> {
+  const { epochs, batchSize, dropRemainder = true, callbacks = [], resume, signal, validation } = options;
+  const stepsPerEpoch = dropRemainder ? Math.floor(data.size / batchSize) : Math.ceil(data.size / batchSize);
+  const plan: Plan = { seed: model.seed, batchSize, dropRemainder, samples: data.size, stepsPerEpoch };
+  const progress: Progress = { step: 0, learningRate: model.optimizer.learningRate, lossSum: 0, correct: 0, elapsed: 0 };
+  if (resume) restore(resume, { model, program, plan, progress, callbacks });
+  const end = epochs * stepsPerEpoch;
+  let reason: StopReason | undefined;
+  let shuffled = { epoch: 0, order: new Int32Array() };
+  const run = view();
+  const interrupt = (): void => program.stop();
+  signal?.addEventListener('abort', interrupt);
+
+  try {
+    await each((callback) => callback.onTrainBegin?.(run));
+    let chunk = 1;
+    while (reason === undefined && progress.step < end) {
+      if (signal?.aborted) reason = 'interrupted';
+      else chunk = await advance(chunk);
+    }
+    if (reason === undefined && signal?.aborted && progress.step < end) reason = 'interrupted';
+    await each((callback) => callback.onTrainEnd?.(run, reason ?? 'completed'));
+  } finally {
+    signal?.removeEventListener('abort', interrupt);
+  }
+  if (reason === 'interrupted') {
+    throw new TrainError('E_INTERRUPTED', `stopped after step ${progress.step} of ${end} (${where()})`);
+  }
+  if (reason === 'diverged') {
+    throw new TrainError(
+      'E_DIVERGED',
+      `the loss is no longer a number at step ${progress.step + 1} (${where(1)}); the last checkpoint before it is kept. ` +
+        `A smaller learning rate than ${progress.learningRate} may help`,
+    );
+  }
+  return run.history;
+
+  /** Takes up to `chunk` steps, as far as the next pause, and says how many to take next time. */
+  async function advance(chunk: number): Promise<number> {
+    const inEpoch = progress.step % stepsPerEpoch;
+    const epoch = Math.floor(progress.step / stepsPerEpoch) + 1;
+    if (inEpoch === 0) {
+      Object.assign(progress, { lossSum: 0, correct: 0, elapsed: 0 });
+      await each((callback) => callback.onEpochBegin?.(run, epoch));
+    }
+    const steps = Math.min(chunk, stepsPerEpoch - inEpoch, ...callbacks.map((callback) => untilPause(callback)));
+    const order = currentOrder(epoch).subarray(inEpoch * batchSize, (inEpoch + steps) * batchSize);
+    const start = performance.now();
+    const result = await program.train(data, order, { learningRate: progress.learningRate });
+    const took = performance.now() - start;
+    progress.elapsed += took;
+    progress.step += result.losses.length;
+    progress.correct += result.correct;
+    for (const loss of result.losses) progress.lossSum += loss;
+    if (result.ended === 'diverged') {
+      reason = 'diverged';
+      return chunk;
+    }
+    if (result.losses.length > 0 && progress.step % stepsPerEpoch === 0) await endEpoch(epoch);
+    await each((callback) => callback.onPause?.(run));
+    return Math.max(1, Math.round((result.losses.length * PAUSE_MS) / Math.max(took, 1)));
+  }
+
+  async function endEpoch(epoch: number): Promise<void> {
+    const samples = Math.min(stepsPerEpoch * batchSize, data.size);
+    const evaluated = validation && (await evaluateDuring(model, program, data, validation));
+    const seconds = progress.elapsed / 1000;
+    const record: EpochRecord = {
+      epoch,
+      step: progress.step,
+      loss: progress.lossSum / stepsPerEpoch,
+      accuracy: evaluated ? evaluated.accuracy : progress.correct / samples,
+      ...(evaluated && { validationLoss: evaluated.loss }),
+      learningRate: progress.learningRate,
+      seconds: round(seconds, 4),
+      imagesPerSecond: Math.round(samples / seconds),
+    };
+    run.history.push(record);
+    await each((callback) => callback.onEpochEnd?.(run, record));
+  }
+
+  function currentOrder(epoch: number): Int32Array {
+    if (shuffled.epoch !== epoch) shuffled = { epoch, order: epochOrder(data.size, { seed: model.seed, epoch }) };
+    return shuffled.order;
+  }
+
+  async function each(call: (callback: Callback) => void | Promise<void> | undefined): Promise<void> {
+    for (const callback of callbacks) await call(callback);
+  }
+
+  function untilPause({ everySteps }: Callback): number {
+    return everySteps === undefined ? Number.POSITIVE_INFINITY : everySteps - (progress.step % everySteps);
+  }
+
+  function where(ahead = 0): string {
+    const step = progress.step + ahead;
+    return `epoch ${Math.max(1, Math.ceil(step / stepsPerEpoch))}, step ${step % stepsPerEpoch || stepsPerEpoch}`;
+  }
+
+  function view(): Run {
+    return {
+      network: model.network,
+      epochs,
+      batchSize,
+      stepsPerEpoch,
+      firstStep: progress.step,
+      history: [],
+      get epoch() {
+        return Math.max(1, Math.ceil(progress.step / stepsPerEpoch));
+      },
+      get stepInEpoch() {
+        return progress.step === 0 ? 0 : ((progress.step - 1) % stepsPerEpoch) + 1;
+      },
+      get step() {
+        return progress.step;
+      },
+      get loss() {
+        return progress.lossSum / Math.max(1, this.stepInEpoch);
+      },
+      get learningRate() {
+        return progress.learningRate;
+      },
+      set learningRate(rate: number) {
+        progress.learningRate = rate;
+      },
+      checkpoint: () => snapshot({ model, program, plan, progress, callbacks }),
+      stop: (why) => {
+        reason = why;
+      },
+    };
+  }
+}
+
+/** Evaluates with the parameters that are being trained, in the same program where the stored images agree. */
+async function evaluateDuring(
+  model: Model,
+  program: Program,
+  data: Dataset,
+  validation: Dataset,
+): Promise<{ readonly loss: number; readonly accuracy: number }> {
+  const samePlan = JSON.stringify(data.plan) === JSON.stringify(validation.plan);
+  if (!samePlan) return model.evaluateWith(program.state(), validation);
+  const { loss, correct } = await program.evaluate(validation, everySample(validation));
+  return { loss, accuracy: correct / validation.size };
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}

@@ -1,0 +1,195 @@
+/** A model: what a script holds. Network, loss and optimizer together, driven over data sets by an engine. */
+import { DatasetError } from '../base/errors.js';
+import { type Checkpoint, matchParameters } from '../checkpoint/checkpoint.js';
+import type { Dataset } from '../dataset/dataset.js';
+import type { Engine, Program, ProgramState } from '../engine/engine.js';
+import { selectEngine } from '../engine/select.js';
+import { type Loss, softmaxCrossEntropy } from '../nn/losses.js';
+import { type Network, initialParameters } from '../nn/network.js';
+import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
+import type { Callback, EpochRecord } from './callback.js';
+import { runTraining } from './loop.js';
+
+export interface ModelOptions {
+  readonly network: Network;
+  /** Default: softmax cross-entropy. */
+  readonly loss?: Loss;
+  /** Default: SGD, learning rate 0.01, momentum 0.9. */
+  readonly optimizer?: Optimizer;
+  /** Default: the best engine of this machine's CPUs. */
+  readonly engine?: Engine;
+  /** Draws the first parameters and the order of samples. Default 1. */
+  readonly seed?: number;
+}
+
+export interface TrainOptions {
+  readonly epochs: number;
+  /** Samples per step. Default 32. */
+  readonly batchSize?: number;
+  /** Leave out an epoch's last, smaller batch. Default true. */
+  readonly dropRemainder?: boolean;
+  /** Evaluated after every epoch. */
+  readonly validation?: Dataset;
+  readonly callbacks?: readonly Callback[];
+  /** Goes on from here, bit for bit, instead of from the beginning. */
+  readonly resume?: Checkpoint;
+  /** When it aborts, the step in hand is finished and `train` throws `E_INTERRUPTED`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Evaluation {
+  /** Mean over all samples. */
+  readonly loss: number;
+  /** Share of samples classified rightly, 0 to 1. */
+  readonly accuracy: number;
+}
+
+export interface Prediction {
+  /** `[size, outputs]`, row by row, in the order of the data set. */
+  readonly logits: Float32Array;
+  /** The class of the largest logit, the first of equals. */
+  readonly classes: Int32Array;
+}
+
+/**
+ * Trains, evaluates and predicts.
+ *
+ * @example
+ * const digits = fromArrays({ images: new Uint8Array(64 * 1024), labels: new Uint8Array(64), height: 32, width: 32, classes: 10 });
+ * const model = new Model({ network: LeNet5(), seed: 1 });
+ * await model.train(digits, { epochs: 1, batchSize: 32 });
+ * const { accuracy } = await model.evaluate(digits);
+ */
+export class Model {
+  readonly network: Network;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  readonly engine: Engine;
+  readonly seed: number;
+  private current: ProgramState;
+
+  /** @throws EngineError when the engine that was asked for is not here */
+  constructor({ network, loss, optimizer, engine, seed = 1 }: ModelOptions) {
+    this.network = network;
+    this.loss = loss ?? softmaxCrossEntropy();
+    this.optimizer = optimizer ?? sgd({ learningRate: 0.01, momentum: 0.9 });
+    this.engine = engine ?? selectEngine();
+    this.seed = seed;
+    const slots = slotNames(this.optimizer).map(() => new Float32Array(network.parameterCount));
+    this.current = { parameters: initialParameters(network, seed), slots, step: 0 };
+  }
+
+  /** The parameters and what the optimizer keeps: what was loaded, or what the last training left. */
+  get state(): ProgramState {
+    return this.current;
+  }
+
+  /**
+   * Takes the parameters of a checkpoint; the optimizer starts afresh.
+   *
+   * @param source what to call it in an error
+   * @throws CheckpointError `E_CKPT_MISSING`, `E_CKPT_SHAPE` (naming the parameter), `E_CKPT_NETWORK`
+   */
+  load(checkpoint: Checkpoint, source = 'the checkpoint'): void {
+    const { network } = this;
+    matchParameters(checkpoint.parameters, new Map(network.parameters.map(({ name, shape }) => [name, shape])), source);
+    const parameters = new Float32Array(network.parameterCount);
+    for (const { name, offset } of network.parameters) {
+      parameters.set(checkpoint.parameters.get(name)?.data ?? [], offset);
+    }
+    this.current = { parameters, slots: this.current.slots.map((slot) => new Float32Array(slot.length)), step: 0 };
+  }
+
+  /**
+   * Trains for a number of epochs.
+   *
+   * @returns one record per epoch, those before a resume included where a callback restored them
+   * @throws DatasetError `E_BATCH` when the data set holds no whole batch, `E_SHAPE` when it does not fit the network
+   * @throws TrainError `E_DIVERGED` when the loss is no longer a finite number, `E_INTERRUPTED` when `signal` aborts
+   */
+  async train(data: Dataset, options: TrainOptions): Promise<readonly EpochRecord[]> {
+    const batchSize = options.batchSize ?? 32;
+    if (!Number.isInteger(batchSize) || batchSize < 1) {
+      throw new DatasetError('E_BATCH', `the batch size must be a whole number of at least 1, not ${batchSize}`);
+    }
+    if (batchSize > data.size) {
+      throw new DatasetError('E_BATCH', `a batch of ${batchSize} is larger than the data set: ${data.source} holds ${data.size} samples`);
+    }
+    this.requireFit(data);
+    const program = this.compile(data, batchSize);
+    try {
+      program.load(this.current);
+      return await runTraining(this, program, data, { ...options, batchSize });
+    } finally {
+      this.current = program.state();
+      program.close();
+    }
+  }
+
+  /** Loss and accuracy over a whole data set. */
+  async evaluate(data: Dataset): Promise<Evaluation> {
+    return this.evaluateWith(this.current, data);
+  }
+
+  /** The same, with the parameters of another state. */
+  async evaluateWith(state: ProgramState, data: Dataset): Promise<Evaluation> {
+    const { loss, correct } = await this.withProgram(data, state, (program) => program.evaluate(data, everySample(data)));
+    return { loss, accuracy: correct / data.size };
+  }
+
+  /** The network's output for every sample of a data set. */
+  async predict(data: Dataset): Promise<Prediction> {
+    const logits = await this.withProgram(data, this.current, (program) => program.predict(data, everySample(data)));
+    const outputs = this.network.outputShape[0];
+    const classes = Int32Array.from({ length: data.size }, (_, i) => {
+      const row = logits.subarray(i * outputs, (i + 1) * outputs);
+      return row.reduce((best, value, c) => (value > row[best] ? c : best), 0);
+    });
+    return { logits, classes };
+  }
+
+  private async withProgram<T>(
+    data: Dataset,
+    state: ProgramState,
+    use: (program: Program) => Promise<T>,
+  ): Promise<T> {
+    this.requireFit(data);
+    const program = this.compile(data, 32);
+    try {
+      program.load(state);
+      return await use(program);
+    } finally {
+      program.close();
+    }
+  }
+
+  private compile(data: Dataset, batchSize: number): Program {
+    const { network, loss, optimizer } = this;
+    return this.engine.compile(network, { loss, optimizer, batchSize, input: data.plan });
+  }
+
+  /** @throws DatasetError `E_SHAPE`, `E_LABEL` */
+  private requireFit({ plan, classes, source }: Dataset): void {
+    const { inputShape, outputShape, name } = this.network;
+    const { channels } = plan.source;
+    const shape = [channels, plan.height, plan.width];
+    const fits = inputShape.length === 3 ? shape.join() === inputShape.join() : shape.join() === [1, 1, inputShape[0]].join();
+    if (!fits) {
+      throw new DatasetError(
+        'E_SHAPE',
+        `${source}: its images are [${shape.join(', ')}] after the transforms, the network ${name} reads [${inputShape.join(', ')}]`,
+      );
+    }
+    if (outputShape.length !== 1 || classes > outputShape[0]) {
+      throw new DatasetError(
+        'E_LABEL',
+        `${source}: has ${classes} classes, the network ${name} tells ${outputShape.join('×')} apart`,
+      );
+    }
+  }
+}
+
+/** The positions of all samples, in the order of the data set. */
+export function everySample({ size }: Dataset): Int32Array {
+  return Int32Array.from({ length: size }, (_, i) => i);
+}

@@ -1,0 +1,130 @@
+/** A running training as a checkpoint, and back, bit for bit. */
+import { CheckpointError } from '../base/errors.js';
+import { type Checkpoint, type Float32Tensor, matchParameters } from '../checkpoint/checkpoint.js';
+import type { Program } from '../engine/engine.js';
+import type { Network } from '../nn/network.js';
+import { slotNames } from '../nn/optimizers.js';
+import type { Callback, Json } from './callback.js';
+import type { Plan, Progress } from './loop.js';
+import type { Model } from './model.js';
+
+interface Running {
+  readonly model: Model;
+  readonly program: Program;
+  readonly plan: Plan;
+  readonly progress: Progress;
+  readonly callbacks: readonly Callback[];
+}
+
+/** Everything a run needs to go on from where it is. */
+export function snapshot({ model, program, plan, progress, callbacks }: Running): Checkpoint {
+  const { network, optimizer } = model;
+  const { parameters, slots } = program.state();
+  const names = slotNames(optimizer);
+  const states: Record<string, Json> = {};
+  for (const callback of callbacks) {
+    const state = callback.state?.();
+    if (state !== undefined) states[callback.name] = state;
+  }
+  return {
+    parameters: named(network, parameters, (name) => name),
+    optimizer: new Map([
+      ...slots.flatMap((slot, i) => [...named(network, slot, (name) => `${names[i]}.${name}`)]),
+      ['learning_rate', scalar(progress.learningRate)],
+      ...(optimizer.kind === 'sgd' ? [['momentum', scalar(optimizer.momentum)] as const] : []),
+    ]),
+    epoch: Math.ceil(progress.step / plan.stepsPerEpoch),
+    step: progress.step,
+    state: {
+      network: network.name,
+      ...plan,
+      learningRate: progress.learningRate,
+      lossSum: progress.lossSum,
+      correct: progress.correct,
+      callbacks: states,
+    },
+  };
+}
+
+/**
+ * Puts a run where a checkpoint left it.
+ *
+ * @throws CheckpointError `E_RESUME` when the checkpoint is not of such a run (naming what differs), or what
+ *   {@link matchParameters} throws
+ */
+export function restore(checkpoint: Checkpoint, { model, program, plan, progress, callbacks }: Running): void {
+  const { network, optimizer } = model;
+  const { state } = checkpoint;
+  if (state === undefined) {
+    throw new CheckpointError('E_RESUME', 'this checkpoint holds parameters alone: load it as a start (--ckpt_url) instead');
+  }
+  for (const [key, wanted] of Object.entries({ network: network.name, ...plan })) {
+    if (state[key] !== wanted) {
+      throw new CheckpointError(
+        'E_RESUME',
+        `the checkpoint is of a run with ${LABELS[key] ?? key} ${String(state[key])}, this one has ${String(wanted)}: resume with the same`,
+      );
+    }
+  }
+  const shapes = network.parameters.map(({ name, shape }) => [name, shape] as const);
+  matchParameters(checkpoint.parameters, new Map(shapes), 'the checkpoint');
+  const slots = slotNames(optimizer).map((slot) => {
+    const expected = new Map(shapes.map(([name, shape]) => [`${slot}.${name}`, shape]));
+    matchParameters(checkpoint.optimizer, expected, 'the checkpoint');
+    return flat(network, checkpoint.optimizer, (name) => `${slot}.${name}`);
+  });
+  program.load({ parameters: flat(network, checkpoint.parameters, (name) => name), slots, step: checkpoint.step });
+  progress.step = checkpoint.step;
+  progress.learningRate = numberIn(state, 'learningRate');
+  progress.lossSum = numberIn(state, 'lossSum');
+  progress.correct = numberIn(state, 'correct');
+  const { callbacks: states } = state;
+  for (const callback of callbacks) {
+    const saved = isRecord(states) ? states[callback.name] : undefined;
+    if (saved !== undefined) callback.restore?.(saved);
+  }
+}
+
+const LABELS: Readonly<Record<string, string>> = {
+  batchSize: 'batch size',
+  dropRemainder: 'drop_remainder',
+  samples: 'this many samples:',
+  stepsPerEpoch: 'steps per epoch:',
+};
+
+function named(
+  network: Network,
+  values: Float32Array,
+  rename: (name: string) => string,
+): ReadonlyMap<string, Float32Tensor> {
+  return new Map(
+    network.parameters.map(({ name, shape, offset, size }) => [
+      rename(name),
+      { shape, data: values.subarray(offset, offset + size) },
+    ]),
+  );
+}
+
+function flat(
+  network: Network,
+  tensors: ReadonlyMap<string, Float32Tensor>,
+  rename: (name: string) => string,
+): Float32Array {
+  const values = new Float32Array(network.parameterCount);
+  for (const { name, offset } of network.parameters) values.set(tensors.get(rename(name))?.data ?? [], offset);
+  return values;
+}
+
+function scalar(value: number): Float32Tensor {
+  return { shape: [], data: Float32Array.of(value) };
+}
+
+function numberIn(state: { readonly [key: string]: Json }, key: string): number {
+  const value = state[key];
+  if (typeof value === 'number') return value;
+  throw new CheckpointError('E_RESUME', `the checkpoint's saved state lacks ${key}: it cannot be resumed`);
+}
+
+function isRecord(value: Json | undefined): value is { readonly [key: string]: Json } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
