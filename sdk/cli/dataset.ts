@@ -57,6 +57,8 @@ function describe(split: string, { size, classes, images, labels, plan }: Datase
   }
   const mean = sum / images.length;
   const std = Math.sqrt(squares / images.length - mean * mean);
-  console.log(`${split.padEnd(6)} ${size} images ${height}×${width}×${channels}, mean ${(mean / 255).toFixed(4)}, std ${(std / 255).toFixed(4)}`);
+  console.log(
+    `${split.padEnd(6)} ${size} images ${height}×${width}×${channels}, mean ${(mean / 255).toFixed(4)}, std ${(std / 255).toFixed(4)}`,
+  );
   console.log(`${' '.repeat(6)} per class ${perClass.join(' ')}`);
 }

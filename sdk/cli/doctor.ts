@@ -9,10 +9,11 @@ import { runToEnd } from './report.js';
 /** Prints a report; exit code 1 when the native engine cannot be used. */
 export async function doctor(argv: readonly string[]): Promise<void> {
   if (argv.includes('--help') || argv.includes('-h')) {
-    console.log('mindts doctor: says what this machine can do, and what is missing. Exit code 1 without the native engine.');
+    console.log(
+      'mindts doctor: says what this machine can do, and what is missing. Exit code 1 without the native engine.',
+    );
     return;
   }
-  const row = (name: string, value: string): void => console.log(`${name.padEnd(10)} ${value}`);
   row('mindts', packageVersion());
   row('node', `${process.version}, ${process.platform}-${process.arch}`);
   row('processor', `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} to use`);
@@ -25,6 +26,10 @@ export async function doctor(argv: readonly string[]): Promise<void> {
   });
   row('Ascend', 'the same as CPU, until there is an engine for it');
   row('GPU', 'not in this version');
+}
+
+function row(name: string, value: string): void {
+  console.log(`${name.padEnd(10)} ${value}`);
 }
 
 function gibibytes(bytes: number): string {

@@ -2,14 +2,15 @@
  * Launch files: scripts that a platform starts by path, a person by `npx mindts <name>`, and a notebook by import. A
  * launch file exports what `launch` returns; started by path it runs with the process's arguments.
  */
-import { realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+
 import { getEventListeners } from 'node:events';
+import { realpathSync } from 'node:fs';
 import { constants } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readConfig } from '../args/config.js';
 import { helpText } from '../args/help.js';
-import { type Options, flag, text } from '../args/option.js';
+import { flag, type Options, text } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
 import { log } from '../base/log.js';
 import { packageRoot } from '../base/package.js';
@@ -62,11 +63,10 @@ export function launch<V extends object>(
     await runToEnd(
       argv,
       async () => {
-        const { values: common } = parseOptions(COMMON, argv);
+        const { values: common } = parseOptions(COMMON, argv, { also: spec.options });
         const file = common.config ?? (spec.config && join(packageRoot, 'configs', spec.config));
         const config = file === undefined ? {} : await readConfig(file, spec.options);
-        const all: Options<V & typeof common> = { ...spec.options, ...COMMON };
-        const { values, warnings } = parseOptions(all, argv, { config });
+        const { values, warnings } = parseOptions(spec.options, argv, { config, also: COMMON });
         for (const warning of warnings) log.warn(warning);
         await job(values, { signal: interruption.signal });
       },

@@ -19,7 +19,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   inference: { description: 'classify a test set with a trained checkpoint', load: launchFile('inference') },
   ckpt: { description: 'look into checkpoints and convert them', load: async () => (await import('./ckpt.js')).ckpt },
   dataset: { description: 'make and look into data sets', load: async () => (await import('./dataset.js')).dataset },
-  doctor: { description: 'say what this machine can do, and what is missing', load: async () => (await import('./doctor.js')).doctor },
+  doctor: {
+    description: 'say what this machine can do, and what is missing',
+    load: async () => (await import('./doctor.js')).doctor,
+  },
 };
 
 function help(): string {

@@ -1,6 +1,6 @@
 /** Commands that have commands of their own: `mindts ckpt inspect FILE`. */
 import { helpText } from '../args/help.js';
-import { type Options, flag } from '../args/option.js';
+import { flag, type Options, type OptionTable } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
 import { ArgumentError } from '../base/errors.js';
 import { log } from '../base/log.js';
@@ -14,6 +14,8 @@ export interface Subcommand {
   run(argv: readonly string[], name: string): Promise<void>;
 }
 
+const COMMON: OptionTable = { debug: flag({ description: 'show the stack of an error' }) };
+
 /** Makes a subcommand of its options and what it does. */
 export function subcommand<V extends object>(spec: {
   readonly usage: string;
@@ -26,14 +28,14 @@ export function subcommand<V extends object>(spec: {
     usage,
     description,
     run: async (argv, name) => {
-      const debug: Options<{ debug: boolean }> = { debug: flag({ description: 'show the stack of an error' }) };
-      const all: Options<V & { debug: boolean }> = { ...spec.options, ...debug };
       if (wantsHelp(argv)) {
-        console.log(helpText({ name, description, usage: `${usage} [options]`.trim(), options: all }));
+        console.log(
+          helpText({ name, description, usage: `${usage} [options]`.trim(), options: { ...spec.options, ...COMMON } }),
+        );
         return;
       }
       await runToEnd(argv, async () => {
-        const { values, positionals, warnings } = parseOptions(all, argv);
+        const { values, positionals, warnings } = parseOptions(spec.options, argv, { also: COMMON });
         for (const warning of warnings) log.warn(warning);
         const wanted = usage === '' ? [] : usage.split(' ');
         if (positionals.length !== wanted.length) {

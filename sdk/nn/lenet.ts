@@ -21,7 +21,13 @@ export interface LeNetOptions {
  * @example
  * LeNet5({ classes: 10 }).parameterCount; // 61706
  */
-export function LeNet5({ classes = 10, channels = 1, height = 32, width = 32, sigma = 0.02 }: LeNetOptions = {}): Network {
+export function LeNet5({
+  classes = 10,
+  channels = 1,
+  height = 32,
+  width = 32,
+  sigma = 0.02,
+}: LeNetOptions = {}): Network {
   const weights = (name: string): WeightOptions => ({ name, initializer: normal(sigma) });
   let x = input([channels, height, width]);
   x = maxPool2d(relu(conv2d(x, { ...weights('conv1'), outChannels: 6, kernelSize: 5 })), { kernelSize: 2 });

@@ -24,19 +24,21 @@ export interface Output {
  * kept beside it as `<folder>.previous`. A run that resumes finds the newest whole checkpoint, be it in the folder
  * or where the earlier run had copied its results.
  *
- * @param options trainUrl: where results will be copied; resume: go on with an earlier run
- * @throws StorageError `E_BUSY` when another process is at work on the same folder, `E_WRITE` when it or `trainUrl`
+ * @param options url: where results will be copied; kind: which work folder, default `output`; resume: go on with an earlier run
+ * @throws StorageError `E_BUSY` when another process is at work on the same folder, `E_WRITE` when it or `url`
  *   cannot be written
  */
 export async function prepareOutput({
-  trainUrl,
+  url,
+  kind = 'output',
   resume = false,
 }: {
-  readonly trainUrl: string;
+  readonly url: string;
+  readonly kind?: 'output' | 'result';
   readonly resume?: boolean;
 }): Promise<Output> {
-  const folder = workFolder('output', trainUrl);
-  await requireWritable(trainUrl);
+  const folder = workFolder(kind, url);
+  await requireWritable(url);
   try {
     await mkdir(dirname(folder), { recursive: true });
     await hold(folder);
@@ -47,7 +49,7 @@ export async function prepareOutput({
     if (error instanceof StorageError) throw error;
     throw new StorageError('E_WRITE', `cannot write ${folder}: ${systemReason(error)}`, { cause: error });
   }
-  return { folder, resume: resume ? await newestCheckpoint(folder, trainUrl) : undefined };
+  return { folder, resume: resume ? await newestCheckpoint(folder, url) : undefined };
 }
 
 /** Finds out now, not after the first epoch, that results cannot be copied there. */
@@ -74,7 +76,7 @@ async function hold(folder: string): Promise<void> {
     const holder = Number(await readFile(path, 'utf8'));
     if (holder === process.pid) return;
     if (isAlive(holder)) {
-      throw new StorageError('E_BUSY', `process ${holder} is at work on ${folder}: wait for it, or give another --train_url`);
+      throw new StorageError('E_BUSY', `process ${holder} is at work on ${folder}: wait for it, or give another URL`);
     }
     await rm(path, { force: true });
   }

@@ -30,7 +30,8 @@ export async function prepareData(dataUrl: string): Promise<string> {
   if (dataUrl === BUILTIN_DIGITS) return drawDigits();
   const store = await storeFor(dataUrl);
   const entry = await store.stat(dataUrl);
-  if (entry === undefined) throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
+  if (entry === undefined)
+    throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
   const origin = `${dataUrl} ${entry.size} ${entry.modified}`;
   const local = localPathOf(dataUrl);
   if (entry.kind === 'file') {
@@ -73,7 +74,10 @@ async function copyHere(url: string): Promise<string> {
   const folder = workFolder('data', url);
   const progress = startProgress({ label: `copying ${shownUrl(url)}`, unit: 'bytes' });
   try {
-    const { files } = await copyFolder(url, folder, { onlyChanged: true, onProgress: ({ bytes }) => progress.update(bytes) });
+    const { files } = await copyFolder(url, folder, {
+      onlyChanged: true,
+      onProgress: ({ bytes }) => progress.update(bytes),
+    });
     progress.done(`${files} files`);
   } catch (error) {
     progress.fail();
@@ -104,7 +108,10 @@ async function onlyZip(folder: string, url: string): Promise<string | undefined>
   const zips = names.filter((name) => name.toLowerCase().endsWith('.zip'));
   if (zips.length === 0 || zips.length < names.length) return undefined;
   if (zips.length > 1) {
-    throw new DatasetError('E_DATA_URL', `--data_url ${shownUrl(url)}: holds ${zips.length} archives; name one of ${zips.sort().join(', ')}`);
+    throw new DatasetError(
+      'E_DATA_URL',
+      `--data_url ${shownUrl(url)}: holds ${zips.length} archives; name one of ${zips.sort().join(', ')}`,
+    );
   }
   return join(folder, zips[0]);
 }

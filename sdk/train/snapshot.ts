@@ -58,7 +58,10 @@ export function restore(checkpoint: Checkpoint, { model, program, plan, progress
   const { network, optimizer } = model;
   const { state } = checkpoint;
   if (state === undefined) {
-    throw new CheckpointError('E_RESUME', 'this checkpoint holds parameters alone: load it as a start (--ckpt_url) instead');
+    throw new CheckpointError(
+      'E_RESUME',
+      'this checkpoint holds parameters alone: load it as a start (--ckpt_url) instead',
+    );
   }
   for (const [key, wanted] of Object.entries({ network: network.name, ...plan })) {
     if (state[key] !== wanted) {
