@@ -34,5 +34,6 @@ export { EarlyStopping, type PlateauOptions, ReduceLROnPlateau } from './train/c
 export { ProgressBar } from './train/callbacks/progress-bar.js';
 export { TimeMonitor } from './train/callbacks/time-monitor.js';
 export { UploadOutput } from './train/callbacks/upload-output.js';
-export { type Evaluation, Model, type ModelOptions, type Prediction, type TrainOptions } from './train/model.js';
+export { Model } from './train/model.js';
+export type { Evaluation, ModelOptions, Prediction, TrainOptions } from './train/options.js';
 export { type ClassificationReport, classificationReport } from './train/report.js';

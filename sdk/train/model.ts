@@ -2,55 +2,15 @@
 import { DatasetError } from '../base/errors.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { matchParameters } from '../checkpoint/match.js';
-import type { Dataset } from '../dataset/dataset.js';
+import { type Dataset, everySample } from '../dataset/dataset.js';
 import type { Engine, Program, ProgramState } from '../engine/engine.js';
 import { selectEngine } from '../engine/select.js';
 import { type Loss, softmaxCrossEntropy } from '../nn/losses.js';
 import { initialParameters, type Network } from '../nn/network.js';
 import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
-import type { Callback, EpochRecord } from './callback.js';
+import type { EpochRecord } from './callback.js';
 import { runTraining } from './loop.js';
-
-export interface ModelOptions {
-  readonly network: Network;
-  /** Default: softmax cross-entropy. */
-  readonly loss?: Loss;
-  /** Default: SGD, learning rate 0.01, momentum 0.9. */
-  readonly optimizer?: Optimizer;
-  /** Default: the best engine of this machine's CPUs. */
-  readonly engine?: Engine;
-  /** Draws the first parameters and the order of samples. Default 1. */
-  readonly seed?: number;
-}
-
-export interface TrainOptions {
-  readonly epochs: number;
-  /** Samples per step. Default 32. */
-  readonly batchSize?: number;
-  /** Leave out an epoch's last, smaller batch. Default true. */
-  readonly dropRemainder?: boolean;
-  /** Evaluated after every epoch. */
-  readonly validation?: Dataset;
-  readonly callbacks?: readonly Callback[];
-  /** Goes on from here, bit for bit, instead of from the beginning. */
-  readonly resume?: Checkpoint;
-  /** When it aborts, the step in hand is finished and `train` throws `E_INTERRUPTED`. */
-  readonly signal?: AbortSignal;
-}
-
-export interface Evaluation {
-  /** Mean over all samples. */
-  readonly loss: number;
-  /** Share of samples classified rightly, 0 to 1. */
-  readonly accuracy: number;
-}
-
-export interface Prediction {
-  /** `[size, outputs]`, row by row, in the order of the data set. */
-  readonly logits: Float32Array;
-  /** The class of the largest logit, the first of equals. */
-  readonly classes: Int32Array;
-}
+import type { Evaluation, ModelOptions, Prediction, TrainOptions } from './options.js';
 
 /**
  * Trains, evaluates and predicts.
@@ -190,9 +150,4 @@ export class Model {
       );
     }
   }
-}
-
-/** The positions of all samples, in the order of the data set. */
-export function everySample({ size }: Dataset): Int32Array {
-  return Int32Array.from({ length: size }, (_, i) => i);
 }

@@ -5,13 +5,39 @@ import { matchParameters } from '../checkpoint/match.js';
 import type { Float32Tensor } from '../checkpoint/tensor-file.js';
 import type { Program } from '../engine/engine.js';
 import type { Network } from '../nn/network.js';
-import { slotNames } from '../nn/optimizers.js';
+import { type Optimizer, slotNames } from '../nn/optimizers.js';
 import type { Callback, Json } from './callback.js';
-import type { Plan, Progress } from './loop.js';
-import type { Model } from './model.js';
+
+/** What changes while a run goes on. */
+export interface Progress {
+  /** Steps since the beginning of training. */
+  step: number;
+  learningRate: number;
+  /** Sum of the losses of this epoch's steps. */
+  lossSum: number;
+  /** Samples of this epoch classified rightly as they went by. */
+  correct: number;
+  /** Milliseconds of this epoch's steps. */
+  elapsed: number;
+}
+
+/** What stays the same. */
+export interface Plan {
+  readonly seed: number;
+  readonly batchSize: number;
+  readonly dropRemainder: boolean;
+  readonly samples: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** What is trained. */
+export interface Trained {
+  readonly network: Network;
+  readonly optimizer: Optimizer;
+}
 
 interface Running {
-  readonly model: Model;
+  readonly model: Trained;
   readonly program: Program;
   readonly plan: Plan;
   readonly progress: Progress;
