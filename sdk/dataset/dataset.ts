@@ -76,3 +76,8 @@ export function epochOrder(
 ): Int32Array {
   return permutation(size, seededRandom(seed, 'shuffle', epoch));
 }
+
+/** The positions of all samples, in the order of the data set. */
+export function everySample({ size }: Dataset): Int32Array {
+  return Int32Array.from({ length: size }, (_, i) => i);
+}

@@ -3,40 +3,24 @@
  * the run, and knows its place as one number: the steps taken since the beginning.
  */
 import { TrainError } from '../base/errors.js';
-import { type Dataset, epochOrder } from '../dataset/dataset.js';
-import type { Program } from '../engine/engine.js';
+import { type Dataset, epochOrder, everySample } from '../dataset/dataset.js';
+import type { Program, ProgramState } from '../engine/engine.js';
 import type { Callback, EpochRecord, Run, StopReason } from './callback.js';
-import { type Model, type TrainOptions, everySample } from './model.js';
-import { restore, snapshot } from './snapshot.js';
+import type { Evaluation, TrainOptions } from './options.js';
+import { type Plan, type Progress, restore, snapshot, type Trained } from './snapshot.js';
 
 /** The engine is called for about this long at a time, so that progress is seen and signals are heard. */
 const PAUSE_MS = 200;
 
-/** What changes while a run goes on. */
-export interface Progress {
-  /** Steps since the beginning of training. */
-  step: number;
-  learningRate: number;
-  /** Sum of the losses of this epoch's steps. */
-  lossSum: number;
-  /** Samples of this epoch classified rightly as they went by. */
-  correct: number;
-  /** Milliseconds of this epoch's steps. */
-  elapsed: number;
-}
-
-/** What stays the same. */
-export interface Plan {
+/** What the loop needs of a model. */
+export interface TrainedModel extends Trained {
   readonly seed: number;
-  readonly batchSize: number;
-  readonly dropRemainder: boolean;
-  readonly samples: number;
-  readonly stepsPerEpoch: number;
+  evaluateWith(state: ProgramState, data: Dataset): Promise<Evaluation>;
 }
 
-/** Carries out {@link Model.train}. */
+/** Carries out a model's `train`. */
 export async function runTraining(
-  model: Model,
+  model: TrainedModel,
   program: Program,
   data: Dataset,
   options: TrainOptions & { readonly batchSize: number },
@@ -44,11 +28,17 @@ export async function runTraining(
   const { epochs, batchSize, dropRemainder = true, callbacks = [], resume, signal, validation } = options;
   const stepsPerEpoch = dropRemainder ? Math.floor(data.size / batchSize) : Math.ceil(data.size / batchSize);
   const plan: Plan = { seed: model.seed, batchSize, dropRemainder, samples: data.size, stepsPerEpoch };
-  const progress: Progress = { step: 0, learningRate: model.optimizer.learningRate, lossSum: 0, correct: 0, elapsed: 0 };
+  const progress: Progress = {
+    step: 0,
+    learningRate: model.optimizer.learningRate,
+    lossSum: 0,
+    correct: 0,
+    elapsed: 0,
+  };
   if (resume) restore(resume, { model, program, plan, progress, callbacks });
   const end = epochs * stepsPerEpoch;
   let reason: StopReason | undefined;
-  let shuffled = { epoch: 0, order: new Int32Array() };
+  let shuffled: { readonly epoch: number; readonly order: Int32Array } = { epoch: 0, order: new Int32Array() };
   const run = view();
   const interrupt = (): void => program.stop();
   signal?.addEventListener('abort', interrupt);
@@ -175,11 +165,11 @@ export async function runTraining(
 
 /** Evaluates with the parameters that are being trained, in the same program where the stored images agree. */
 async function evaluateDuring(
-  model: Model,
+  model: TrainedModel,
   program: Program,
   data: Dataset,
   validation: Dataset,
-): Promise<{ readonly loss: number; readonly accuracy: number }> {
+): Promise<Evaluation> {
   const samePlan = JSON.stringify(data.plan) === JSON.stringify(validation.plan);
   if (!samePlan) return model.evaluateWith(program.state(), validation);
   const { loss, correct } = await program.evaluate(validation, everySample(validation));

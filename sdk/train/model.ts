@@ -1,55 +1,16 @@
 /** A model: what a script holds. Network, loss and optimizer together, driven over data sets by an engine. */
 import { DatasetError } from '../base/errors.js';
-import { type Checkpoint, matchParameters } from '../checkpoint/checkpoint.js';
-import type { Dataset } from '../dataset/dataset.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { matchParameters } from '../checkpoint/match.js';
+import { type Dataset, everySample } from '../dataset/dataset.js';
 import type { Engine, Program, ProgramState } from '../engine/engine.js';
 import { selectEngine } from '../engine/select.js';
 import { type Loss, softmaxCrossEntropy } from '../nn/losses.js';
-import { type Network, initialParameters } from '../nn/network.js';
+import { initialParameters, type Network } from '../nn/network.js';
 import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
-import type { Callback, EpochRecord } from './callback.js';
+import type { EpochRecord } from './callback.js';
 import { runTraining } from './loop.js';
-
-export interface ModelOptions {
-  readonly network: Network;
-  /** Default: softmax cross-entropy. */
-  readonly loss?: Loss;
-  /** Default: SGD, learning rate 0.01, momentum 0.9. */
-  readonly optimizer?: Optimizer;
-  /** Default: the best engine of this machine's CPUs. */
-  readonly engine?: Engine;
-  /** Draws the first parameters and the order of samples. Default 1. */
-  readonly seed?: number;
-}
-
-export interface TrainOptions {
-  readonly epochs: number;
-  /** Samples per step. Default 32. */
-  readonly batchSize?: number;
-  /** Leave out an epoch's last, smaller batch. Default true. */
-  readonly dropRemainder?: boolean;
-  /** Evaluated after every epoch. */
-  readonly validation?: Dataset;
-  readonly callbacks?: readonly Callback[];
-  /** Goes on from here, bit for bit, instead of from the beginning. */
-  readonly resume?: Checkpoint;
-  /** When it aborts, the step in hand is finished and `train` throws `E_INTERRUPTED`. */
-  readonly signal?: AbortSignal;
-}
-
-export interface Evaluation {
-  /** Mean over all samples. */
-  readonly loss: number;
-  /** Share of samples classified rightly, 0 to 1. */
-  readonly accuracy: number;
-}
-
-export interface Prediction {
-  /** `[size, outputs]`, row by row, in the order of the data set. */
-  readonly logits: Float32Array;
-  /** The class of the largest logit, the first of equals. */
-  readonly classes: Int32Array;
-}
+import type { Evaluation, ModelOptions, Prediction, TrainOptions } from './options.js';
 
 /**
  * Trains, evaluates and predicts.
@@ -113,7 +74,10 @@ export class Model {
       throw new DatasetError('E_BATCH', `the batch size must be a whole number of at least 1, not ${batchSize}`);
     }
     if (batchSize > data.size) {
-      throw new DatasetError('E_BATCH', `a batch of ${batchSize} is larger than the data set: ${data.source} holds ${data.size} samples`);
+      throw new DatasetError(
+        'E_BATCH',
+        `a batch of ${batchSize} is larger than the data set: ${data.source} holds ${data.size} samples`,
+      );
     }
     this.requireFit(data);
     const program = this.compile(data, batchSize);
@@ -133,7 +97,9 @@ export class Model {
 
   /** The same, with the parameters of another state. */
   async evaluateWith(state: ProgramState, data: Dataset): Promise<Evaluation> {
-    const { loss, correct } = await this.withProgram(data, state, (program) => program.evaluate(data, everySample(data)));
+    const { loss, correct } = await this.withProgram(data, state, (program) =>
+      program.evaluate(data, everySample(data)),
+    );
     return { loss, accuracy: correct / data.size };
   }
 
@@ -148,11 +114,7 @@ export class Model {
     return { logits, classes };
   }
 
-  private async withProgram<T>(
-    data: Dataset,
-    state: ProgramState,
-    use: (program: Program) => Promise<T>,
-  ): Promise<T> {
+  private async withProgram<T>(data: Dataset, state: ProgramState, use: (program: Program) => Promise<T>): Promise<T> {
     this.requireFit(data);
     const program = this.compile(data, 32);
     try {
@@ -173,7 +135,8 @@ export class Model {
     const { inputShape, outputShape, name } = this.network;
     const { channels } = plan.source;
     const shape = [channels, plan.height, plan.width];
-    const fits = inputShape.length === 3 ? shape.join() === inputShape.join() : shape.join() === [1, 1, inputShape[0]].join();
+    const fits =
+      inputShape.length === 3 ? shape.join() === inputShape.join() : shape.join() === [1, 1, inputShape[0]].join();
     if (!fits) {
       throw new DatasetError(
         'E_SHAPE',
@@ -187,9 +150,4 @@ export class Model {
       );
     }
   }
-}
-
-/** The positions of all samples, in the order of the data set. */
-export function everySample({ size }: Dataset): Int32Array {
-  return Int32Array.from({ length: size }, (_, i) => i);
 }

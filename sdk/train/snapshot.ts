@@ -1,15 +1,43 @@
 /** A running training as a checkpoint, and back, bit for bit. */
 import { CheckpointError } from '../base/errors.js';
-import { type Checkpoint, type Float32Tensor, matchParameters } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { matchParameters } from '../checkpoint/match.js';
+import type { Float32Tensor } from '../checkpoint/tensor-file.js';
 import type { Program } from '../engine/engine.js';
 import type { Network } from '../nn/network.js';
-import { slotNames } from '../nn/optimizers.js';
+import { type Optimizer, slotNames } from '../nn/optimizers.js';
 import type { Callback, Json } from './callback.js';
-import type { Plan, Progress } from './loop.js';
-import type { Model } from './model.js';
+
+/** What changes while a run goes on. */
+export interface Progress {
+  /** Steps since the beginning of training. */
+  step: number;
+  learningRate: number;
+  /** Sum of the losses of this epoch's steps. */
+  lossSum: number;
+  /** Samples of this epoch classified rightly as they went by. */
+  correct: number;
+  /** Milliseconds of this epoch's steps. */
+  elapsed: number;
+}
+
+/** What stays the same. */
+export interface Plan {
+  readonly seed: number;
+  readonly batchSize: number;
+  readonly dropRemainder: boolean;
+  readonly samples: number;
+  readonly stepsPerEpoch: number;
+}
+
+/** What is trained. */
+export interface Trained {
+  readonly network: Network;
+  readonly optimizer: Optimizer;
+}
 
 interface Running {
-  readonly model: Model;
+  readonly model: Trained;
   readonly program: Program;
   readonly plan: Plan;
   readonly progress: Progress;
@@ -56,7 +84,10 @@ export function restore(checkpoint: Checkpoint, { model, program, plan, progress
   const { network, optimizer } = model;
   const { state } = checkpoint;
   if (state === undefined) {
-    throw new CheckpointError('E_RESUME', 'this checkpoint holds parameters alone: load it as a start (--ckpt_url) instead');
+    throw new CheckpointError(
+      'E_RESUME',
+      'this checkpoint holds parameters alone: load it as a start (--ckpt_url) instead',
+    );
   }
   for (const [key, wanted] of Object.entries({ network: network.name, ...plan })) {
     if (state[key] !== wanted) {

@@ -1,27 +1,9 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TrainError, systemCode } from '../../base/errors.js';
+import { systemCode, TrainError } from '../../base/errors.js';
 import { saveCheckpoint } from '../../checkpoint/checkpoint.js';
+import { compareCheckpoints, parseCheckpointName } from '../../checkpoint/name.js';
 import type { Callback, Run, StopReason } from '../callback.js';
-
-/** A checkpoint's file name, taken apart. */
-export interface CheckpointName {
-  readonly prefix: string;
-  readonly epoch: number;
-  /** Within the epoch. */
-  readonly step: number;
-}
-
-/** `checkpoint_lenet-5_1875.ckpt`: prefix, epoch, step within the epoch; undefined for any other name. */
-export function parseCheckpointName(file: string): CheckpointName | undefined {
-  const match = /^(?<prefix>.+)-(?<epoch>\d+)_(?<step>\d+)\.(?:ckpt|safetensors)$/.exec(file)?.groups;
-  return match && { prefix: match['prefix'], epoch: Number(match['epoch']), step: Number(match['step']) };
-}
-
-/** Sorts names of checkpoints, the oldest first. */
-export function compareCheckpoints(a: CheckpointName, b: CheckpointName): number {
-  return a.epoch - b.epoch || a.step - b.step;
-}
 
 /**
  * Saves checkpoints as MindSpore's callback of that name does: `<prefix>-<epoch>_<step>.ckpt`, every
@@ -36,7 +18,7 @@ export class ModelCheckpoint implements Callback {
   private readonly keep: number;
   private readonly format: 'ckpt' | 'safetensors';
   private savedStep = -1;
-  /** The newest file this callback wrote. */
+  /** The newest checkpoint of the run. */
   latest: string | undefined;
 
   /**
@@ -70,6 +52,7 @@ export class ModelCheckpoint implements Callback {
 
   onTrainBegin(run: Run): void {
     this.savedStep = run.firstStep;
+    if (run.firstStep > 0) this.latest = this.pathFor(run);
   }
 
   async onPause(run: Run): Promise<void> {
@@ -82,12 +65,19 @@ export class ModelCheckpoint implements Callback {
 
   private async save(run: Run): Promise<void> {
     if (run.step === this.savedStep) return;
-    const prefix = this.prefix ?? `checkpoint_${run.network.name}`;
-    const path = join(this.folder, `${prefix}-${run.epoch}_${run.stepInEpoch}.${this.format}`);
+    const path = this.pathFor(run);
     await saveCheckpoint(path, run.checkpoint());
     this.savedStep = run.step;
     this.latest = path;
-    await this.removeOldest(prefix);
+    await this.removeOldest(this.prefixFor(run));
+  }
+
+  private prefixFor(run: Run): string {
+    return this.prefix ?? `checkpoint_${run.network.name}`;
+  }
+
+  private pathFor(run: Run): string {
+    return join(this.folder, `${this.prefixFor(run)}-${run.epoch}_${run.stepInEpoch}.${this.format}`);
   }
 
   private async removeOldest(prefix: string): Promise<void> {

@@ -1,0 +1,97 @@
+/**
+ * Folders that are whole or absent. Beside the target a work folder holds `new`, which grows, `old`, which is
+ * the target while it is exchanged, and `owner`, which says who works there. A killed process leaves it
+ * behind, and the next one to write the same target puts `old` back if need be and removes it.
+ */
+import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { ArchiveError, systemCode } from '../base/errors.js';
+import { isPartial, partialName, syncFolder } from '../base/files.js';
+
+/**
+ * Lets `fill` write a new folder and, when it has returned, puts it in the place of `target`; when it throws,
+ * removes it. Whatever was in the target before is gone after success and untouched after failure.
+ *
+ * @throws what `fill` throws, Node's system errors, or ArchiveError `E_ZIP_WRITE` when another process interfered
+ */
+export async function replaceFolder<T>(target: string, fill: (folder: string) => Promise<T>): Promise<T> {
+  await mkdir(dirname(target), { recursive: true });
+  await clearLeftovers(target);
+  const work = partialName(target);
+  inWork.add(work);
+  try {
+    await mkdir(work);
+    await writeFile(join(work, 'owner'), `${process.pid} ${hostname()}`);
+    const fresh = join(work, 'new');
+    await mkdir(fresh);
+    const result = await fill(fresh);
+    // Whoever took this for a leftover took the owner with it, and maybe files.
+    if (!(await exists(join(work, 'owner')))) {
+      throw new ArchiveError('E_ZIP_WRITE', `${target}: another process writes it too; let one of them finish first`);
+    }
+    if (await exists(target)) await rename(target, join(work, 'old'));
+    await rename(fresh, target);
+    await syncFolder(dirname(target));
+    return result;
+  } finally {
+    await clear(work, target);
+    inWork.delete(work);
+  }
+}
+
+/** Where `path` is or would be: links resolved, so that what a link points to is replaced and not the link. */
+export async function trueFolder(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    return join(await trueFolder(dirname(path)), basename(path));
+  }
+}
+
+/** The work folders of this process. */
+const inWork = new Set<string>();
+
+async function clearLeftovers(target: string): Promise<void> {
+  const [folder, prefix] = [dirname(target), `.${basename(target)}`];
+  for (const item of await readdir(folder, { withFileTypes: true })) {
+    const isOurs = item.isDirectory() && isPartial(item.name) && item.name.replace(/\.[^.]*\.partial$/, '') === prefix;
+    const work = join(folder, item.name);
+    if (!isOurs || (await isAtWork(work))) continue;
+    // At one stroke, so that somebody who does work there, on another machine, cannot but notice.
+    const doomed = partialName(target);
+    await rename(work, doomed);
+    await clear(doomed, target);
+  }
+}
+
+/** Whether the process that made a work folder still runs. Of those on other machines none is believed to. */
+async function isAtWork(work: string): Promise<boolean> {
+  if (!(await exists(join(work, 'owner')))) return false;
+  const [pid, host] = (await readFile(join(work, 'owner'), 'utf8')).split(' ');
+  if (host !== hostname() || !/^\d+$/.test(pid)) return false;
+  // In a restarted container the killed process may have had our own number.
+  if (Number(pid) === process.pid) return inWork.has(work);
+  try {
+    return process.kill(Number(pid), 0);
+  } catch (error) {
+    return systemCode(error) === 'EPERM';
+  }
+}
+
+async function clear(work: string, target: string): Promise<void> {
+  const old = join(work, 'old');
+  if ((await exists(old)) && !(await exists(target))) await rename(old, target);
+  await rm(work, { recursive: true, force: true });
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,150 @@
+/** The folder a run writes into before its results are copied to where the user wants them. */
+import { rmSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { CheckpointError, StorageError, systemCode, systemReason } from '../base/errors.js';
+import { isPartial } from '../base/files.js';
+import { log } from '../base/log.js';
+import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
+import { type CheckpointName, compareCheckpoints, parseCheckpointName } from '../checkpoint/name.js';
+import { copyFile } from '../storage/copy.js';
+import { joinUrl, shownUrl } from '../storage/store.js';
+import { storeFor } from '../storage/stores.js';
+import { workFolder } from './work-folders.js';
+
+/** A run's output folder, held against other runs until this process ends. */
+export interface Output {
+  readonly folder: string;
+  /** The newest whole checkpoint of the run that is resumed; undefined when there is none, or nothing is resumed. */
+  readonly resume: Checkpoint | undefined;
+}
+
+/**
+ * Makes the output folder of a run ready. A run that begins anew finds it empty: what an earlier run left is
+ * kept beside it as `<folder>.previous`. A run that resumes finds the newest whole checkpoint, be it in the folder
+ * or where the earlier run had copied its results.
+ *
+ * @param options url: where results will be copied; kind: which work folder, default `output`; resume: go on with an earlier run
+ * @throws StorageError `E_BUSY` when another process is at work on the same folder, `E_WRITE` when it or `url`
+ *   cannot be written
+ */
+export async function prepareOutput({
+  url,
+  kind = 'output',
+  resume = false,
+}: {
+  readonly url: string;
+  readonly kind?: 'output' | 'result';
+  readonly resume?: boolean;
+}): Promise<Output> {
+  const folder = workFolder(kind, url);
+  await requireWritable(url);
+  try {
+    await mkdir(dirname(folder), { recursive: true });
+    await hold(folder);
+    if (!resume) await setAside(folder);
+    await mkdir(folder, { recursive: true });
+    for (const name of await readdir(folder)) if (isPartial(name)) await rm(join(folder, name), { force: true });
+  } catch (error) {
+    if (error instanceof StorageError) throw error;
+    throw new StorageError('E_WRITE', `cannot write ${folder}: ${systemReason(error)}`, { cause: error });
+  }
+  return { folder, resume: resume ? await newestCheckpoint(folder, url) : undefined };
+}
+
+/** Finds out now, not after the first epoch, that results cannot be copied there. */
+async function requireWritable(url: string): Promise<void> {
+  const store = await storeFor(url);
+  const probe = joinUrl(url, `.mindts-${process.pid}`);
+  await store.write(probe, new Uint8Array());
+  await store.remove(probe);
+}
+
+/** Keeps other processes out of a folder while this one lives; the lock of a dead process does not count. */
+async function hold(folder: string): Promise<void> {
+  const path = `${folder}.lock`;
+  for (;;) {
+    try {
+      const file = await open(path, 'wx');
+      await file.writeFile(String(process.pid));
+      await file.close();
+      process.on('exit', () => rmSync(path, { force: true }));
+      return;
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error;
+    }
+    const holder = Number(await readFile(path, 'utf8'));
+    if (holder === process.pid) return;
+    if (isAlive(holder)) {
+      throw new StorageError('E_BUSY', `process ${holder} is at work on ${folder}: wait for it, or give another URL`);
+    }
+    await rm(path, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!(pid > 0)) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) === 'EPERM';
+  }
+}
+
+async function setAside(folder: string): Promise<void> {
+  try {
+    if ((await readdir(folder)).length === 0) return;
+    await rm(`${folder}.previous`, { recursive: true, force: true });
+    await rename(folder, `${folder}.previous`);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+interface Found extends CheckpointName {
+  readonly url: string;
+  readonly modified: number;
+}
+
+/** Of the newest run's checkpoints the furthest; one that is damaged is passed over with a warning. */
+async function newestCheckpoint(folder: string, trainUrl: string): Promise<Checkpoint | undefined> {
+  const found = [...(await checkpointsIn(folder)), ...(await checkpointsIn(trainUrl))];
+  // A copy keeps its file's time, so that the same checkpoint in both places counts as equally new.
+  found.sort((a, b) => b.modified - a.modified || compareCheckpoints(b, a));
+  for (const { url } of found) {
+    try {
+      const checkpoint = await loadCheckpoint(await fetchInto(url, folder));
+      log.info(`resuming from ${shownUrl(url)}`);
+      return checkpoint;
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+      log.warn(`${error.message}; passed over`);
+    }
+  }
+  log.warn(`--resume: no checkpoint in ${shownUrl(trainUrl)} or ${folder}: training begins at the beginning`);
+  return undefined;
+}
+
+async function checkpointsIn(url: string): Promise<readonly Found[]> {
+  const store = await storeFor(url);
+  if ((await store.stat(url))?.kind !== 'folder') return [];
+  const found: Found[] = [];
+  for await (const { name, modified } of store.list(url)) {
+    const parsed = name.includes('/') ? undefined : parseCheckpointName(name);
+    if (parsed) found.push({ ...parsed, url: joinUrl(url, name), modified });
+  }
+  return found;
+}
+
+/** Brings a checkpoint and the history beside it into the output folder, if they are not there. */
+async function fetchInto(url: string, folder: string): Promise<string> {
+  const name = url.replace(/^.*\//, '');
+  const path = join(folder, decodeURIComponent(name));
+  if (path === url) return path;
+  const from = await storeFor(url);
+  const history = `${url.slice(0, -name.length)}history.json`;
+  if (await from.stat(history)) await copyFile(history, join(folder, 'history.json'));
+  await copyFile(url, path);
+  return path;
+}

@@ -1,0 +1,34 @@
+/** The stores by scheme. Each is loaded when its scheme is first met, so that nobody loads a client unused. */
+import { StorageError } from '../base/errors.js';
+import { localPath } from './local.js';
+import { type Store, schemeOf, shownUrl } from './store.js';
+
+const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map([
+  ['file', async () => (await import('./local.js')).localStore],
+]);
+
+/**
+ * The store for a URL, by its scheme; a plain path is a local file.
+ *
+ * @throws StorageError `E_SCHEME` for a scheme that no store serves
+ * @example
+ * const store = await storeFor('data/train');
+ * await store.stat('data/train'); // undefined, where there is no such folder
+ */
+export async function storeFor(url: string): Promise<Store> {
+  const scheme = schemeOf(url);
+  const load = STORES.get(scheme);
+  if (load === undefined) {
+    const available = [...STORES.keys()].map((name) => `${name}://`).join(', ');
+    throw new StorageError(
+      'E_SCHEME',
+      `no store for ${scheme}:// (${shownUrl(url)}): use ${available} or a plain path`,
+    );
+  }
+  return load();
+}
+
+/** The absolute path of a local file or folder; undefined when the URL is of another store. */
+export function localPathOf(url: string): string | undefined {
+  return schemeOf(url) === 'file' ? localPath(url) : undefined;
+}

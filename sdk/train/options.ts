@@ -1,0 +1,49 @@
+/** What a model takes and gives. */
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import type { Dataset } from '../dataset/dataset.js';
+import type { Engine } from '../engine/engine.js';
+import type { Loss } from '../nn/losses.js';
+import type { Network } from '../nn/network.js';
+import type { Optimizer } from '../nn/optimizers.js';
+import type { Callback } from './callback.js';
+
+export interface ModelOptions {
+  readonly network: Network;
+  /** Default: softmax cross-entropy. */
+  readonly loss?: Loss;
+  /** Default: SGD, learning rate 0.01, momentum 0.9. */
+  readonly optimizer?: Optimizer;
+  /** Default: the best engine of this machine's CPUs. */
+  readonly engine?: Engine;
+  /** Draws the first parameters and the order of samples. Default 1. */
+  readonly seed?: number;
+}
+
+export interface TrainOptions {
+  readonly epochs: number;
+  /** Samples per step. Default 32. */
+  readonly batchSize?: number;
+  /** Leave out an epoch's last, smaller batch. Default true. */
+  readonly dropRemainder?: boolean;
+  /** Evaluated after every epoch. */
+  readonly validation?: Dataset;
+  readonly callbacks?: readonly Callback[];
+  /** Goes on from here, bit for bit, instead of from the beginning. */
+  readonly resume?: Checkpoint;
+  /** When it aborts, the step in hand is finished and `train` throws `E_INTERRUPTED`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Evaluation {
+  /** Mean over all samples. */
+  readonly loss: number;
+  /** Share of samples classified rightly, 0 to 1. */
+  readonly accuracy: number;
+}
+
+export interface Prediction {
+  /** `[size, outputs]`, row by row, in the order of the data set. */
+  readonly logits: Float32Array;
+  /** The class of the largest logit, the first of equals. */
+  readonly classes: Int32Array;
+}

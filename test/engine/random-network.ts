@@ -1,0 +1,159 @@
+/** Small random networks with data to train them on: what every engine must compute alike. */
+import * as fc from 'fast-check';
+import { type Random, seededRandom } from '../../sdk/base/random.js';
+import { type Dataset, fromArrays } from '../../sdk/dataset/dataset.js';
+import { normalize, rescale, resize, type Transform } from '../../sdk/dataset/transforms.js';
+import { conv2d, dense, flatten, input, maxPool2d, relu, type Value } from '../../sdk/nn/layers.js';
+import { type Network, network } from '../../sdk/nn/network.js';
+import { adam, type Optimizer, sgd } from '../../sdk/nn/optimizers.js';
+
+/** A network, and all that a program needs to train it. */
+export interface Case {
+  readonly network: Network;
+  /** Its `plan` is the input plan to compile with. */
+  readonly data: Dataset;
+  readonly batchSize: number;
+  readonly optimizer: Optimizer;
+  /** The network's parameters; unlike a new network's, no bias is 0. */
+  readonly parameters: Float32Array;
+  /** Drew the images, labels and parameters; draw more of it if more is needed. */
+  readonly seed: number;
+}
+
+/**
+ * Any small network: any order of convolution (kernels 1 to 5, often not square), ReLU and pooling (1 to 3), then dense
+ * layers and ReLU; 1 to 9 channels, images of 1 to 13 rows and columns, 1 to 20 samples, batches of 1 to 8.
+ */
+export function arbitraryCase(): fc.Arbitrary<Case> {
+  return fc
+    .record({
+      seed: fc.nat(),
+      channels: fc.integer({ min: 1, max: 9 }),
+      stored: imageSize,
+      resized: fc.option(imageSize),
+      means: fc.boolean(),
+      vector: fc.integer({ min: 0, max: 5 }).map((n) => n === 5),
+      imageLayers: fc.array(imageLayer, { maxLength: 5 }),
+      vectorLayers: fc.array(vectorLayer, { maxLength: 3 }),
+      classes: fc.option(fc.integer({ min: 1, max: 10 }), { freq: 4 }),
+      samples: fc.integer({ min: 1, max: 20 }),
+      batchSize: fc.integer({ min: 1, max: 8 }),
+      optimizer: arbitraryOptimizer(),
+    })
+    .map(toCase);
+}
+
+/**
+ * Either optimizer with any settings. Adam's epsilon is large: with a small one a gradient that is 0 but for
+ * rounding moves its parameter as far as any other, so that no two engines would agree.
+ */
+export function arbitraryOptimizer(): fc.Arbitrary<Optimizer> {
+  const learningRate = fc.constantFrom(0.001, 0.01, 0.03);
+  const weightDecay = fc.constantFrom(0, 0.01);
+  return fc.oneof(
+    fc.record({ learningRate, weightDecay }).map(sgd),
+    fc.record({ learningRate, weightDecay, momentum: fc.constantFrom(0.5, 0.9), nesterov: fc.boolean() }).map(sgd),
+    fc.record({ learningRate, weightDecay, epsilon: fc.constantFrom(0.001, 0.01) }).map(adam),
+  );
+}
+
+const small = fc.integer({ min: 1, max: 5 });
+const imageSize = fc.tuple(fc.integer({ min: 1, max: 13 }), fc.integer({ min: 1, max: 13 }));
+const imageLayer = fc.oneof(
+  fc.record({
+    kind: fc.constant('conv2d' as const),
+    outChannels: fc.integer({ min: 1, max: 9 }),
+    kernel: fc.tuple(small, small),
+  }),
+  fc.constant({ kind: 'relu' as const }),
+  fc.record({ kind: fc.constant('maxPool2d' as const), kernelSize: fc.integer({ min: 1, max: 3 }) }),
+);
+const vectorLayer = fc.oneof(
+  fc.record({ kind: fc.constant('dense' as const), outFeatures: fc.integer({ min: 1, max: 20 }) }),
+  fc.constant({ kind: 'relu' as const }),
+);
+
+type Drawn<A> = A extends fc.Arbitrary<infer T> ? T : never;
+
+interface Recipe {
+  readonly seed: number;
+  readonly channels: number;
+  readonly stored: readonly [number, number];
+  readonly resized: readonly [number, number] | null;
+  readonly means: boolean;
+  /** Whether the network reads the images as vectors. */
+  readonly vector: boolean;
+  readonly imageLayers: readonly Drawn<typeof imageLayer>[];
+  readonly vectorLayers: readonly Drawn<typeof vectorLayer>[];
+  /** Outputs of a last dense layer; null: the network ends before it. */
+  readonly classes: number | null;
+  readonly samples: number;
+  readonly batchSize: number;
+  readonly optimizer: Optimizer;
+}
+
+function toCase(recipe: Recipe): Case {
+  const { seed, batchSize, optimizer } = recipe;
+  const random = seededRandom(seed, 'case');
+  const net = build(recipe);
+  const data = drawData(recipe, net.outputShape[0], random);
+  const drawn = { network: net, data, batchSize, optimizer, parameters: drawParameters(net, random), seed };
+  return Object.defineProperty(drawn, fc.toStringMethod, { value: () => show(drawn) });
+}
+
+function build({ channels, stored, resized, vector, imageLayers, vectorLayers, classes }: Recipe): Network {
+  const [rows, columns] = resized ?? stored;
+  let x = input(vector ? [channels * rows * columns] : [channels, rows, columns]);
+  if (!vector) {
+    for (const [i, layer] of imageLayers.entries()) x = addImageLayer(x, `conv${i}`, layer);
+    x = flatten(x);
+  }
+  for (const [i, layer] of vectorLayers.entries()) {
+    x = layer.kind === 'relu' ? relu(x) : dense(x, { name: `fc${i}`, outFeatures: layer.outFeatures });
+  }
+  return network('random', classes === null ? x : dense(x, { name: 'head', outFeatures: classes }));
+}
+
+function addImageLayer(x: Value, name: string, layer: Drawn<typeof imageLayer>): Value {
+  const [, rows, columns] = x.shape;
+  switch (layer.kind) {
+    case 'conv2d': {
+      const kernelSize = [Math.min(layer.kernel[0], rows), Math.min(layer.kernel[1], columns)] as const;
+      return conv2d(x, { name, outChannels: layer.outChannels, kernelSize });
+    }
+    case 'relu':
+      return relu(x);
+    case 'maxPool2d':
+      return maxPool2d(x, { kernelSize: Math.min(layer.kernelSize, rows, columns) });
+    default:
+      throw layer satisfies never;
+  }
+}
+
+function drawData({ channels, stored, resized, means, samples }: Recipe, classes: number, random: Random): Dataset {
+  const [height, width] = stored;
+  const transforms: Transform[] = resized ? [resize(...resized)] : [];
+  transforms.push(rescale(1 / 255));
+  if (means) {
+    const perChannel = Array.from({ length: channels }, () => random.uniform());
+    transforms.push(normalize(perChannel, 0.4));
+  }
+  const images = Uint8Array.from({ length: samples * height * width * channels }, () => random.below(256));
+  const labels = Int32Array.from({ length: samples }, () => random.below(classes));
+  return fromArrays({ images, labels, height, width, channels, classes, transforms });
+}
+
+/** Weights N(0, 2 / fanIn), so that values keep their size from layer to layer; biases N(0, 0.1²). */
+function drawParameters(net: Network, random: Random): Float32Array {
+  const sigmas = net.parameters.flatMap(({ shape, size }) => {
+    const sigma = shape.length === 1 ? 0.1 : Math.sqrt((2 * shape[0]) / size);
+    return Array.from({ length: size }, () => sigma);
+  });
+  return Float32Array.from(sigmas, (sigma) => sigma * random.normal());
+}
+
+function show({ network: { nodes }, data, batchSize, optimizer, seed }: Case): string {
+  const layers = nodes.map(({ name, layer, shape }) => `${name} ${JSON.stringify(layer)} → [${shape.join(', ')}]`);
+  const rest = { size: data.size, batchSize, optimizer, seed, plan: data.plan };
+  return [...layers, JSON.stringify(rest)].join('\n');
+}

@@ -1,0 +1,144 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import * as fc from 'fast-check';
+import { test } from 'tap';
+import { partialName } from '../../sdk/base/files.js';
+import { copyFile, copyFolder } from '../../sdk/storage/copy.js';
+import { noSmallDisk, smallDisk } from './small-disk.js';
+
+function tree(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((item) => item.isFile());
+  const paths = files.map((item) => join(item.parentPath, item.name)).sort();
+  return Object.fromEntries(paths.map((path) => [path.slice(folder.length + 1), readFileSync(path, 'utf8')]));
+}
+
+test('a copied file has the content and the time of its source', async (t) => {
+  const folder = t.testdir({ a: 'x'.repeat(300_000) });
+  utimesSync(join(folder, 'a'), 1_600_000_000.5, 1_600_000_000.5);
+  t.equal(await copyFile(pathToFileURL(join(folder, 'a')).href, join(folder, 'new/b')), 300_000);
+  t.equal(readFileSync(join(folder, 'new/b'), 'utf8'), readFileSync(join(folder, 'a'), 'utf8'));
+  t.equal(statSync(join(folder, 'new/b')).mtimeMs, 1_600_000_000_500);
+});
+
+test('any folder of files is copied as it is', async (t) => {
+  const folder = t.testdir();
+  const name = fc.stringMatching(/^[a-z0-9 #%?手写-]{1,8}$/u);
+  let run = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(name, fc.string(), { minKeys: 1 }), fc.nat(8), async (files, depth) => {
+      const source = join(folder, `from${run}`);
+      const destination = join(folder, `to${run++}`);
+      for (const [file, content] of Object.entries(files)) {
+        const below = join(source, 'd/'.repeat(file.length % (depth + 1)));
+        mkdirSync(below, { recursive: true });
+        writeFileSync(join(below, file), content);
+      }
+      const { files: copied } = await copyFolder(pathToFileURL(source).href, pathToFileURL(destination).href);
+      t.equal(copied, Object.keys(files).length);
+      t.same(tree(destination), tree(source));
+    }),
+    { numRuns: 25 },
+  );
+});
+
+test('leftovers are not copied, links to files are followed, other files stay', async (t) => {
+  const folder = t.testdir({ from: { a: '1' }, away: 'far', to: { old: 'kept' } });
+  symlinkSync('../away', join(folder, 'from/link'));
+  writeFileSync(partialName(join(folder, 'from/a')), 'half');
+  mkdirSync(partialName(join(folder, 'from/set')));
+  const seen: number[] = [];
+  const done = await copyFolder(join(folder, 'from'), join(folder, 'to'), {
+    onProgress: ({ bytes }) => seen.push(bytes),
+  });
+  t.same(done, { files: 2, skipped: 0, bytes: 4 });
+  t.same(tree(join(folder, 'to')), { a: '1', link: 'far', old: 'kept' });
+  t.equal(seen.at(-1), 4);
+});
+
+test('with onlyChanged what has the same size and time is left alone', async (t) => {
+  const folder = t.testdir({ from: { same: 'aaa', size: 'aaa', time: 'aaa' } });
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+  await copyFolder(from, to);
+  t.same(await copyFolder(from, to, { onlyChanged: true }), { files: 0, skipped: 3, bytes: 0 });
+  writeFileSync(join(from, 'size'), 'bbbb');
+  utimesSync(join(from, 'time'), 1, 1);
+  t.same(await copyFolder(from, to, { onlyChanged: true }), { files: 2, skipped: 1, bytes: 7 });
+  t.same(tree(to), { same: 'aaa', size: 'bbbb', time: 'aaa' });
+});
+
+test('a source that is missing, empty or of the wrong kind is named', async (t) => {
+  const folder = t.testdir({ file: 'x', empty: { deeper: {} } });
+  const to = join(folder, 'to');
+  await t.rejects(copyFile(join(folder, 'no'), to), { code: 'E_NOT_FOUND', message: /no does not exist/ });
+  await t.rejects(copyFolder(join(folder, 'no'), to), { code: 'E_NOT_FOUND', message: /no does not exist/ });
+  await t.rejects(copyFolder(join(folder, 'empty'), to), { code: 'E_EMPTY', message: /empty holds no files/ });
+  await t.rejects(copyFile(join(folder, 'empty'), to), { code: 'E_NOT_FILE' });
+  await t.rejects(copyFolder(join(folder, 'file'), to), { code: 'E_NOT_FOLDER' });
+  await t.rejects(copyFolder('gopher://hole', to), { code: 'E_SCHEME' });
+  t.notOk(existsSync(to));
+});
+
+test('a folder is not copied into itself, by whatever name or link', async (t) => {
+  const folder = t.testdir({ from: { a: '1', sub: { b: '2' } }, to: {} });
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+  symlinkSync('from', join(folder, 'link'));
+  for (const inside of [from, join(from, 'new'), join(folder, 'link/new'), pathToFileURL(`${from}/sub`).href]) {
+    await t.rejects(copyFolder(from, inside), { code: 'E_INTO_ITSELF' }, inside);
+  }
+  symlinkSync(to, join(from, 'sub/out'));
+  await copyFolder(from, to).then(
+    () => t.same(readdirSync(join(to, 'sub')), ['b'], 'the destination was empty: nothing to go round in'),
+    (error: unknown) => t.match(error, { code: 'E_INTO_ITSELF', message: /sub\/out leads into the destination/ }),
+  );
+  writeFileSync(join(to, 'x'), '');
+  await t.rejects(copyFolder(from, to), { code: 'E_INTO_ITSELF', message: /sub\/out leads into the destination/ });
+});
+
+test('a folder may be copied to a place next to it or above it', async (t) => {
+  const folder = t.testdir({ out: { run: { a: '1', b: { c: '2' } } } });
+  await copyFolder(join(folder, 'out/run'), join(folder, 'out/run2'));
+  await copyFolder(join(folder, 'out/run'), join(folder, 'out'));
+  t.same(tree(join(folder, 'out/run2')), { a: '1', 'b/c': '2' });
+  t.equal(readFileSync(join(folder, 'out/b/c'), 'utf8'), '2');
+});
+
+test('on a full disk every file is whole or absent', { skip: noSmallDisk }, async (t) => {
+  const disk = smallDisk(t, 1 << 20);
+  const folder = t.testdir();
+  const size = 150_000;
+  for (let i = 0; i < 12; i++) writeFileSync(join(folder, `${i}`), Buffer.alloc(size, i));
+  await t.rejects(copyFolder(folder, disk), { code: 'E_NO_SPACE' });
+  for (const name of readdirSync(disk))
+    t.ok(readFileSync(join(disk, name)).equals(Buffer.alloc(size, Number(name))), name);
+});
+
+test('a file that shrinks while it is copied is refused and leaves nothing', async (t) => {
+  const folder = t.testdir({ from: {} });
+  const source = join(folder, 'from/a');
+  writeFileSync(source, Buffer.alloc(1 << 20));
+  const onProgress = (): void => truncateSync(source, 100_000);
+  await t.rejects(copyFolder(join(folder, 'from'), join(folder, 'to'), { onProgress }), {
+    code: 'E_SIZE',
+    message: /shrank from 1048576 to \d+ bytes/,
+  });
+  t.same(readdirSync(join(folder, 'to')), []);
+});
+
+test('a log that grows while it is copied is copied up to where it ended', async (t) => {
+  const folder = t.testdir({ from: { log: 'x'.repeat(1 << 20) } });
+  const onProgress = (): void => appendFileSync(join(folder, 'from/log'), 'more');
+  await copyFolder(join(folder, 'from'), join(folder, 'to'), { onProgress });
+  t.equal(statSync(join(folder, 'to/log')).size, 1 << 20);
+});
