@@ -4,10 +4,6 @@ import { readTensorFile, writeTensorFile } from './file-format.js';
 import { formatState, type JsonObject, parseState } from './state.js';
 import { type Float32Tensor, quoted, type Tensor, type TensorFile } from './tensor-file.js';
 
-export { matchParameters } from './match.js';
-export type { Json, JsonObject } from './state.js';
-export type { Float32Tensor } from './tensor-file.js';
-
 export interface Checkpoint {
   /** By name: `conv1.weight`. */
   readonly parameters: ReadonlyMap<string, Float32Tensor>;
