@@ -3,11 +3,11 @@
  * the target while it is exchanged, and `owner`, which says who works there. A killed process leaves it
  * behind, and the next one to write the same target puts `old` back if need be and removes it.
  */
-import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { ArchiveError, systemCode } from '../base/errors.js';
-import { isPartial, partialName } from '../base/files.js';
+import { isPartial, partialName, syncFolder } from '../base/files.js';
 
 /**
  * Lets `fill` write a new folder and, when it has returned, puts it in the place of `target`; when it throws,
@@ -93,15 +93,5 @@ async function exists(path: string): Promise<boolean> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
     throw error;
-  }
-}
-
-/** Makes a rename in this folder survive a power cut. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -26,7 +26,8 @@ export interface Parsed<V> {
  * behind it along. `--help` and `-h` are passed over; see {@link wantsHelp}.
  *
  * @param argv default: this process's
- * @param config the values of a configuration file, from `readConfig`
+ * @param settings config: the values of a configuration file, from `readConfig`; also: options of the same command line
+ *   that are read by another call
  * @throws ArgumentError `E_ARGUMENT_VALUE` for a wrong value, `E_ARGUMENT_NO_VALUE` for a flag without one,
  *   `E_ARGUMENT_REQUIRED` for required options that are given nowhere
  * @example
@@ -36,10 +37,11 @@ export interface Parsed<V> {
 export function parseOptions<V extends object>(
   options: Options<V>,
   argv: readonly string[] = process.argv.slice(2),
-  { config = {} }: { readonly config?: Partial<V> } = {},
+  { config = {}, also = {} }: { readonly config?: Partial<V>; readonly also?: OptionTable } = {},
 ): Parsed<V> {
-  const { flags, positionals, unknown } = spellOut(options, argv);
-  const given = readFlags(options, flags);
+  const known: OptionTable = { ...options, ...also };
+  const { flags, positionals, unknown } = spellOut(known, argv);
+  const given = readFlags(known, flags);
   const values: Partial<V> = {};
   for (const name in options) {
     const option: Option<V[typeof name]> = options[name];
@@ -53,7 +55,7 @@ export function parseOptions<V extends object>(
     const flagNames = missing.map((name) => `--${name}`).join(', ');
     throw new ArgumentError('E_ARGUMENT_REQUIRED', `required, but not given: ${flagNames}; --help describes them`);
   }
-  return { values, positionals, warnings: unknown.length > 0 ? [passedOver(unknown, Object.keys(options))] : [] };
+  return { values, positionals, warnings: unknown.length > 0 ? [passedOver(unknown, Object.keys(known))] : [] };
 }
 
 /**

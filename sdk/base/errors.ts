@@ -57,5 +57,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a folder',
   ENAMETOOLONG: 'the name is too long',
   EMFILE: 'too many open files',
+  ELOOP: 'too many links, or links in a circle',
+  EEXIST: 'it exists already',
+  EBUSY: 'it is in use',
+  EXDEV: 'it lies on another file system',
   EIO: 'input/output error',
 };

@@ -6,7 +6,9 @@ import { StorageError, systemCode, systemReason } from './errors.js';
 
 /** What a file is called until it is whole: `.name.1a2b3c4d.partial`, in the same folder. */
 export function partialName(path: string): string {
-  return join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.partial`);
+  // A name may have 255 bytes; 50 characters are at most 200.
+  const name = [...basename(path)].slice(0, 50).join('');
+  return join(dirname(path), `.${name}.${randomBytes(4).toString('hex')}.partial`);
 }
 
 /** Whether a file name is one that {@link partialName} made: the leftover of a killed process. */
@@ -54,7 +56,7 @@ export async function replaceFile(path: string, fill: (partial: string) => Promi
 }
 
 /** Makes a rename in this folder survive a power cut. */
-async function syncFolder(folder: string): Promise<void> {
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

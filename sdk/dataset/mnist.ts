@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatasetError, systemReason } from '../base/errors.js';
 import { type Dataset, fromArrays } from './dataset.js';
 import { readIdx } from './idx.js';
-import { type Transform, normalize, rescale, resize } from './transforms.js';
+import { normalize, rescale, resize, type Transform } from './transforms.js';
 
 export interface MnistOptions {
   readonly split: 'train' | 'test';
@@ -36,16 +36,30 @@ export async function mnist(folder: string, options: MnistOptions): Promise<Data
   const images = await readIdx(found.images);
   const labels = await readIdx(found.labels);
   if (images.shape.length !== 3) {
-    throw new DatasetError('E_SHAPE', `${found.images}: has ${images.shape.length} dimensions; images have 3 (number, rows, columns)`);
+    throw new DatasetError(
+      'E_SHAPE',
+      `${found.images}: has ${images.shape.length} dimensions; images have 3 (number, rows, columns)`,
+    );
   }
   if (labels.shape.length !== 1) {
     throw new DatasetError('E_SHAPE', `${found.labels}: has ${labels.shape.length} dimensions; labels have 1`);
   }
   const [count, height, width] = images.shape;
   if (count !== labels.shape[0]) {
-    throw new DatasetError('E_COUNT', `${found.images} holds ${count} images, but ${found.labels} ${labels.shape[0]} labels`);
+    throw new DatasetError(
+      'E_COUNT',
+      `${found.images} holds ${count} images, but ${found.labels} ${labels.shape[0]} labels`,
+    );
   }
-  return fromArrays({ images: images.data, labels: labels.data, height, width, classes, transforms, source: found.images });
+  return fromArrays({
+    images: images.data,
+    labels: labels.data,
+    height,
+    width,
+    classes,
+    transforms,
+    source: found.images,
+  });
 }
 
 async function findFiles(folder: string, split: string, prefix: string): Promise<{ images: string; labels: string }> {
@@ -56,11 +70,17 @@ async function findFiles(folder: string, split: string, prefix: string): Promise
     const [images, labels] = [find('images'), find('labels')];
     if (images && labels) return { images: join(place, images), labels: join(place, labels) };
     if (images || labels) {
-      throw new DatasetError('E_NOT_FOUND', `${place}: holds ${images ?? labels}, but not the ${images ? 'labels' : 'images'} that belong to it`);
+      throw new DatasetError(
+        'E_NOT_FOUND',
+        `${place}: holds ${images ?? labels}, but not the ${images ? 'labels' : 'images'} that belong to it`,
+      );
     }
   }
   const wanted = `${prefix}-images-idx3-ubyte and ${prefix}-labels-idx1-ubyte (or .gz)`;
-  throw new DatasetError('E_NOT_FOUND', `${folder}: no ${split} set here: neither it nor its folder ${split}/ holds ${wanted}`);
+  throw new DatasetError(
+    'E_NOT_FOUND',
+    `${folder}: no ${split} set here: neither it nor its folder ${split}/ holds ${wanted}`,
+  );
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

@@ -29,7 +29,9 @@ export function selectEngine({
     case 'CPU':
       return cpuEngine(threads);
     case 'Ascend':
-      log.warn('there is no Ascend engine yet: training on the CPUs of this machine (--device_target CPU says the same)');
+      log.warn(
+        'there is no Ascend engine yet: training on the CPUs of this machine (--device_target CPU says the same)',
+      );
       return cpuEngine(threads);
     case 'GPU':
       throw new EngineError('E_DEVICE', '--device_target GPU: this version trains on CPUs only; use CPU');

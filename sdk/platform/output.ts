@@ -1,7 +1,8 @@
 /** The folder a run writes into before its results are copied to where the user wants them. */
+import { rmSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { StorageError, systemCode, systemReason } from '../base/errors.js';
+import { CheckpointError, StorageError, systemCode, systemReason } from '../base/errors.js';
 import { isPartial } from '../base/files.js';
 import { log } from '../base/log.js';
 import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
@@ -23,20 +24,21 @@ export interface Output {
  * kept beside it as `<folder>.previous`. A run that resumes finds the newest whole checkpoint, be it in the folder
  * or where the earlier run had copied its results.
  *
- * @param options trainUrl: where results will be copied; resume: go on with an earlier run
- * @throws StorageError `E_BUSY` when another process is at work on the same folder, `E_WRITE` when it or `trainUrl`
+ * @param options url: where results will be copied; kind: which work folder, default `output`; resume: go on with an earlier run
+ * @throws StorageError `E_BUSY` when another process is at work on the same folder, `E_WRITE` when it or `url`
  *   cannot be written
  */
 export async function prepareOutput({
-  trainUrl,
+  url,
+  kind = 'output',
   resume = false,
 }: {
-  readonly trainUrl: string;
+  readonly url: string;
+  readonly kind?: 'output' | 'result';
   readonly resume?: boolean;
 }): Promise<Output> {
-  const folder = workFolder('output', trainUrl);
-  const store = await storeFor(trainUrl);
-  await store.prepareFolder(trainUrl);
+  const folder = workFolder(kind, url);
+  await requireWritable(url);
   try {
     await mkdir(dirname(folder), { recursive: true });
     await hold(folder);
@@ -47,7 +49,15 @@ export async function prepareOutput({
     if (error instanceof StorageError) throw error;
     throw new StorageError('E_WRITE', `cannot write ${folder}: ${systemReason(error)}`, { cause: error });
   }
-  return { folder, resume: resume ? await newestCheckpoint(folder, trainUrl) : undefined };
+  return { folder, resume: resume ? await newestCheckpoint(folder, url) : undefined };
+}
+
+/** Finds out now, not after the first epoch, that results cannot be copied there. */
+async function requireWritable(url: string): Promise<void> {
+  const store = await storeFor(url);
+  const probe = joinUrl(url, `.mindts-${process.pid}`);
+  await store.write(probe, new Uint8Array());
+  await store.remove(probe);
 }
 
 /** Keeps other processes out of a folder while this one lives; the lock of a dead process does not count. */
@@ -66,7 +76,7 @@ async function hold(folder: string): Promise<void> {
     const holder = Number(await readFile(path, 'utf8'));
     if (holder === process.pid) return;
     if (isAlive(holder)) {
-      throw new StorageError('E_BUSY', `process ${holder} is at work on ${folder}: wait for it, or give another --train_url`);
+      throw new StorageError('E_BUSY', `process ${holder} is at work on ${folder}: wait for it, or give another URL`);
     }
     await rm(path, { force: true });
   }
@@ -133,7 +143,7 @@ async function fetchInto(url: string, folder: string): Promise<string> {
   const path = join(folder, decodeURIComponent(name));
   if (path === url) return path;
   const from = await storeFor(url);
-  const history = url.slice(0, -name.length) + 'history.json';
+  const history = `${url.slice(0, -name.length)}history.json`;
   if (await from.stat(history)) await copyFile(history, join(folder, 'history.json'));
   await copyFile(url, path);
   return path;

@@ -10,7 +10,7 @@ import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { copyFile, copyFolder } from '../storage/copy.js';
 import { shownUrl } from '../storage/store.js';
-import { storeFor } from '../storage/stores.js';
+import { localPathOf, storeFor } from '../storage/stores.js';
 import { workFolder } from './work-folders.js';
 
 /** The URL that stands for the digits this package draws itself. */
@@ -30,9 +30,10 @@ export async function prepareData(dataUrl: string): Promise<string> {
   if (dataUrl === BUILTIN_DIGITS) return drawDigits();
   const store = await storeFor(dataUrl);
   const entry = await store.stat(dataUrl);
-  if (entry === undefined) throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
+  if (entry === undefined)
+    throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
   const origin = `${dataUrl} ${entry.size} ${entry.modified}`;
-  const local = store.localPath?.(dataUrl);
+  const local = localPathOf(dataUrl);
   if (entry.kind === 'file') {
     const folder = workFolder('data', dataUrl);
     if (await isPreparedFrom(folder, origin)) return innermost(folder);
@@ -51,8 +52,7 @@ export async function prepareData(dataUrl: string): Promise<string> {
  * @throws StorageError `E_NOT_FOUND`, …
  */
 export async function fetchFile(url: string): Promise<string> {
-  const store = await storeFor(url);
-  const local = store.localPath?.(url);
+  const local = localPathOf(url);
   if (local !== undefined) return local;
   const path = join(workFolder('checkpoint', url), basename(url));
   await copyFile(url, path);
@@ -74,7 +74,10 @@ async function copyHere(url: string): Promise<string> {
   const folder = workFolder('data', url);
   const progress = startProgress({ label: `copying ${shownUrl(url)}`, unit: 'bytes' });
   try {
-    const { files } = await copyFolder(url, folder, { onlyChanged: true, onProgress: ({ bytes }) => progress.update(bytes) });
+    const { files } = await copyFolder(url, folder, {
+      onlyChanged: true,
+      onProgress: ({ bytes }) => progress.update(bytes),
+    });
     progress.done(`${files} files`);
   } catch (error) {
     progress.fail();
@@ -105,7 +108,10 @@ async function onlyZip(folder: string, url: string): Promise<string | undefined>
   const zips = names.filter((name) => name.toLowerCase().endsWith('.zip'));
   if (zips.length === 0 || zips.length < names.length) return undefined;
   if (zips.length > 1) {
-    throw new DatasetError('E_DATA_URL', `--data_url ${shownUrl(url)}: holds ${zips.length} archives; name one of ${zips.sort().join(', ')}`);
+    throw new DatasetError(
+      'E_DATA_URL',
+      `--data_url ${shownUrl(url)}: holds ${zips.length} archives; name one of ${zips.sort().join(', ')}`,
+    );
   }
   return join(folder, zips[0]);
 }

@@ -1,5 +1,6 @@
 /** The stores by scheme. Each is loaded when its scheme is first met, so that nobody loads a client unused. */
 import { StorageError } from '../base/errors.js';
+import { localPath } from './local.js';
 import { type Store, schemeOf, shownUrl } from './store.js';
 
 const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map([
@@ -25,4 +26,9 @@ export async function storeFor(url: string): Promise<Store> {
     );
   }
   return load();
+}
+
+/** The absolute path of a local file or folder; undefined when the URL is of another store. */
+export function localPathOf(url: string): string | undefined {
+  return schemeOf(url) === 'file' ? localPath(url) : undefined;
 }

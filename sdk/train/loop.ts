@@ -6,7 +6,7 @@ import { TrainError } from '../base/errors.js';
 import { type Dataset, epochOrder } from '../dataset/dataset.js';
 import type { Program } from '../engine/engine.js';
 import type { Callback, EpochRecord, Run, StopReason } from './callback.js';
-import { type Model, type TrainOptions, everySample } from './model.js';
+import { everySample, type Model, type TrainOptions } from './model.js';
 import { restore, snapshot } from './snapshot.js';
 
 /** The engine is called for about this long at a time, so that progress is seen and signals are heard. */
@@ -44,11 +44,17 @@ export async function runTraining(
   const { epochs, batchSize, dropRemainder = true, callbacks = [], resume, signal, validation } = options;
   const stepsPerEpoch = dropRemainder ? Math.floor(data.size / batchSize) : Math.ceil(data.size / batchSize);
   const plan: Plan = { seed: model.seed, batchSize, dropRemainder, samples: data.size, stepsPerEpoch };
-  const progress: Progress = { step: 0, learningRate: model.optimizer.learningRate, lossSum: 0, correct: 0, elapsed: 0 };
+  const progress: Progress = {
+    step: 0,
+    learningRate: model.optimizer.learningRate,
+    lossSum: 0,
+    correct: 0,
+    elapsed: 0,
+  };
   if (resume) restore(resume, { model, program, plan, progress, callbacks });
   const end = epochs * stepsPerEpoch;
   let reason: StopReason | undefined;
-  let shuffled = { epoch: 0, order: new Int32Array() };
+  let shuffled: { readonly epoch: number; readonly order: Int32Array } = { epoch: 0, order: new Int32Array() };
   const run = view();
   const interrupt = (): void => program.stop();
   signal?.addEventListener('abort', interrupt);

@@ -1,11 +1,12 @@
 /** A model: what a script holds. Network, loss and optimizer together, driven over data sets by an engine. */
 import { DatasetError } from '../base/errors.js';
-import { type Checkpoint, matchParameters } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { matchParameters } from '../checkpoint/match.js';
 import type { Dataset } from '../dataset/dataset.js';
 import type { Engine, Program, ProgramState } from '../engine/engine.js';
 import { selectEngine } from '../engine/select.js';
 import { type Loss, softmaxCrossEntropy } from '../nn/losses.js';
-import { type Network, initialParameters } from '../nn/network.js';
+import { initialParameters, type Network } from '../nn/network.js';
 import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
 import type { Callback, EpochRecord } from './callback.js';
 import { runTraining } from './loop.js';
@@ -113,7 +114,10 @@ export class Model {
       throw new DatasetError('E_BATCH', `the batch size must be a whole number of at least 1, not ${batchSize}`);
     }
     if (batchSize > data.size) {
-      throw new DatasetError('E_BATCH', `a batch of ${batchSize} is larger than the data set: ${data.source} holds ${data.size} samples`);
+      throw new DatasetError(
+        'E_BATCH',
+        `a batch of ${batchSize} is larger than the data set: ${data.source} holds ${data.size} samples`,
+      );
     }
     this.requireFit(data);
     const program = this.compile(data, batchSize);
@@ -133,7 +137,9 @@ export class Model {
 
   /** The same, with the parameters of another state. */
   async evaluateWith(state: ProgramState, data: Dataset): Promise<Evaluation> {
-    const { loss, correct } = await this.withProgram(data, state, (program) => program.evaluate(data, everySample(data)));
+    const { loss, correct } = await this.withProgram(data, state, (program) =>
+      program.evaluate(data, everySample(data)),
+    );
     return { loss, accuracy: correct / data.size };
   }
 
@@ -148,11 +154,7 @@ export class Model {
     return { logits, classes };
   }
 
-  private async withProgram<T>(
-    data: Dataset,
-    state: ProgramState,
-    use: (program: Program) => Promise<T>,
-  ): Promise<T> {
+  private async withProgram<T>(data: Dataset, state: ProgramState, use: (program: Program) => Promise<T>): Promise<T> {
     this.requireFit(data);
     const program = this.compile(data, 32);
     try {
@@ -173,7 +175,8 @@ export class Model {
     const { inputShape, outputShape, name } = this.network;
     const { channels } = plan.source;
     const shape = [channels, plan.height, plan.width];
-    const fits = inputShape.length === 3 ? shape.join() === inputShape.join() : shape.join() === [1, 1, inputShape[0]].join();
+    const fits =
+      inputShape.length === 3 ? shape.join() === inputShape.join() : shape.join() === [1, 1, inputShape[0]].join();
     if (!fits) {
       throw new DatasetError(
         'E_SHAPE',

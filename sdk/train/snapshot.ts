@@ -1,6 +1,8 @@
 /** A running training as a checkpoint, and back, bit for bit. */
 import { CheckpointError } from '../base/errors.js';
-import { type Checkpoint, type Float32Tensor, matchParameters } from '../checkpoint/checkpoint.js';
+import type { Checkpoint } from '../checkpoint/checkpoint.js';
+import { matchParameters } from '../checkpoint/match.js';
+import type { Float32Tensor } from '../checkpoint/tensor-file.js';
 import type { Program } from '../engine/engine.js';
 import type { Network } from '../nn/network.js';
 import { slotNames } from '../nn/optimizers.js';
@@ -56,7 +58,10 @@ export function restore(checkpoint: Checkpoint, { model, program, plan, progress
   const { network, optimizer } = model;
   const { state } = checkpoint;
   if (state === undefined) {
-    throw new CheckpointError('E_RESUME', 'this checkpoint holds parameters alone: load it as a start (--ckpt_url) instead');
+    throw new CheckpointError(
+      'E_RESUME',
+      'this checkpoint holds parameters alone: load it as a start (--ckpt_url) instead',
+    );
   }
   for (const [key, wanted] of Object.entries({ network: network.name, ...plan })) {
     if (state[key] !== wanted) {

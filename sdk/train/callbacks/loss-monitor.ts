@@ -12,11 +12,14 @@ export class LossMonitor implements Callback {
   }
 
   onEpochEnd(run: Run, { epoch, loss, accuracy }: EpochRecord): void {
-    log.info(`epoch ${epoch}/${run.epochs}  step ${run.stepInEpoch}  loss ${loss.toFixed(4)}  accuracy ${accuracy.toFixed(4)}`);
+    log.info(
+      `epoch ${epoch}/${run.epochs}  step ${run.stepInEpoch}  loss ${loss.toFixed(4)}  accuracy ${accuracy.toFixed(4)}`,
+    );
   }
 
   onPause(run: Run): void {
-    if (this.everySteps === undefined || run.step % this.everySteps !== 0 || run.stepInEpoch === run.stepsPerEpoch) return;
+    if (this.everySteps === undefined || run.step % this.everySteps !== 0 || run.stepInEpoch === run.stepsPerEpoch)
+      return;
     log.info(`epoch ${run.epoch}/${run.epochs}  step ${run.stepInEpoch}  loss ${run.loss.toFixed(4)}`);
   }
 }

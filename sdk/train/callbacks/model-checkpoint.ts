@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TrainError, systemCode } from '../../base/errors.js';
+import { systemCode, TrainError } from '../../base/errors.js';
 import { saveCheckpoint } from '../../checkpoint/checkpoint.js';
 import { compareCheckpoints, parseCheckpointName } from '../../checkpoint/name.js';
 import type { Callback, Run, StopReason } from '../callback.js';
@@ -18,7 +18,7 @@ export class ModelCheckpoint implements Callback {
   private readonly keep: number;
   private readonly format: 'ckpt' | 'safetensors';
   private savedStep = -1;
-  /** The newest file this callback wrote. */
+  /** The newest checkpoint of the run. */
   latest: string | undefined;
 
   /**
@@ -52,6 +52,7 @@ export class ModelCheckpoint implements Callback {
 
   onTrainBegin(run: Run): void {
     this.savedStep = run.firstStep;
+    if (run.firstStep > 0) this.latest = this.pathFor(run);
   }
 
   async onPause(run: Run): Promise<void> {
@@ -64,12 +65,19 @@ export class ModelCheckpoint implements Callback {
 
   private async save(run: Run): Promise<void> {
     if (run.step === this.savedStep) return;
-    const prefix = this.prefix ?? `checkpoint_${run.network.name}`;
-    const path = join(this.folder, `${prefix}-${run.epoch}_${run.stepInEpoch}.${this.format}`);
+    const path = this.pathFor(run);
     await saveCheckpoint(path, run.checkpoint());
     this.savedStep = run.step;
     this.latest = path;
-    await this.removeOldest(prefix);
+    await this.removeOldest(this.prefixFor(run));
+  }
+
+  private prefixFor(run: Run): string {
+    return this.prefix ?? `checkpoint_${run.network.name}`;
+  }
+
+  private pathFor(run: Run): string {
+    return join(this.folder, `${this.prefixFor(run)}-${run.epoch}_${run.stepInEpoch}.${this.format}`);
   }
 
   private async removeOldest(prefix: string): Promise<void> {

@@ -7,6 +7,8 @@ export class TimeMonitor implements Callback {
 
   onEpochEnd(run: Run, { epoch, seconds, imagesPerSecond }: EpochRecord): void {
     const perStep = (seconds * 1000) / run.stepsPerEpoch;
-    log.info(`epoch ${epoch}/${run.epochs}  ${seconds.toFixed(2)} s, ${perStep.toFixed(2)} ms a step, ${imagesPerSecond} images/s`);
+    log.info(
+      `epoch ${epoch}/${run.epochs}  ${seconds.toFixed(2)} s, ${perStep.toFixed(2)} ms a step, ${imagesPerSecond} images/s`,
+    );
   }
 }

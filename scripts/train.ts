@@ -1,0 +1,60 @@
+/**
+ * Trains LeNet-5 on an MNIST-format data set. The same file runs
+ *   on OpenI (Qizhi) and ModelArts   as the start file: the platform adds --data_url and --train_url
+ *   at home                          npx mindts train --data_url MNISTData.zip --train_url out
+ */
+import * as mindts from 'mindts';
+
+const spec = {
+  description: 'Trains LeNet-5 on an MNIST-format data set.',
+  config: 'mnist.yaml',
+  options: {
+    data_url: mindts.dataUrl,
+    train_url: mindts.text({ required: true, placeholder: 'URL', description: 'where checkpoints and history go' }),
+    ckpt_url: mindts.text({ placeholder: 'URL', description: 'a checkpoint to start from' }),
+    ...mindts.trainingOptions,
+    ...mindts.imageOptions,
+    ...mindts.deviceOptions,
+  },
+  examples: ['npx mindts train --data_url MNISTData.zip --train_url out --epoch_size 5'],
+};
+
+export default mindts.launch(import.meta.url, spec, async (args, { signal }) => {
+  // Prepare: copy and unzip what came from the platform.
+  const folder = await mindts.prepareData(args.data_url);
+  const output = await mindts.prepareOutput({ url: args.train_url, resume: args.resume });
+
+  // The data set, resized and normalised while batches are put together.
+  const transforms = mindts.mnistTransforms(args.image_height, args.image_width);
+  const trainSet = await mindts.mnist(folder, { split: 'train', classes: args.num_classes, transforms });
+  const testSet = await mindts.mnist(folder, { split: 'test', classes: args.num_classes, transforms });
+
+  // The network and how it learns.
+  const network = mindts.LeNet5({ classes: args.num_classes, height: args.image_height, width: args.image_width });
+  const { learning_rate: learningRate, momentum, weight_decay: weightDecay } = args;
+  const optimizer = mindts.sgd({ learningRate, momentum, weightDecay });
+  const engine = mindts.selectEngine({ target: args.device_target, threads: args.threads });
+  const model = new mindts.Model({ network, optimizer, engine, seed: args.seed });
+  if (args.ckpt_url) model.load(await mindts.loadCheckpoint(await mindts.fetchFile(args.ckpt_url)), args.ckpt_url);
+
+  // Train, save, copy back.
+  const { save_checkpoint_steps: saveCheckpointSteps, keep_checkpoint_max: keepCheckpointMax } = args;
+  const checkpoints = new mindts.ModelCheckpoint({ folder: output.folder, saveCheckpointSteps, keepCheckpointMax });
+  mindts.log.info(`training ${network.name} on ${trainSet.size} images: ${engine.description}`);
+  const history = await model.train(trainSet, {
+    epochs: args.epoch_size,
+    batchSize: args.batch_size,
+    validation: testSet,
+    resume: output.resume,
+    signal,
+    callbacks: [
+      new mindts.ProgressBar(),
+      new mindts.LossMonitor(),
+      new mindts.TimeMonitor(),
+      new mindts.HistoryFile({ folder: output.folder }),
+      checkpoints,
+      new mindts.UploadOutput({ from: output.folder, to: args.train_url }),
+    ],
+  });
+  mindts.printSummary(history, { checkpoint: checkpoints.latest, ...args });
+});

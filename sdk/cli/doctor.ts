@@ -1,0 +1,37 @@
+/** `mindts doctor`: what this machine can do, what is missing, and what to do about it. */
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { packageVersion } from '../base/package.js';
+import { loadLibrary } from '../engine/native/library.js';
+import { nativeEngine } from '../engine/native/native.js';
+import { onPlatform, workFolder } from '../platform/work-folders.js';
+import { runToEnd } from './report.js';
+
+/** Prints a report; exit code 1 when the native engine cannot be used. */
+export async function doctor(argv: readonly string[]): Promise<void> {
+  if (argv.includes('--help') || argv.includes('-h')) {
+    console.log(
+      'mindts doctor: says what this machine can do, and what is missing. Exit code 1 without the native engine.',
+    );
+    return;
+  }
+  row('mindts', packageVersion());
+  row('node', `${process.version}, ${process.platform}-${process.arch}`);
+  row('processor', `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} to use`);
+  row('memory', `${gibibytes(freemem())} of ${gibibytes(totalmem())} GiB free`);
+  row('work', `${workFolder('data', 'example')}${onPlatform() ? ' (a platform: /cache can be written)' : ''}`);
+  await runToEnd(argv, async () => {
+    const { path, instructionSets } = loadLibrary();
+    row('native', `${path}: ${instructionSets().join(', ')}`);
+    row('CPU', nativeEngine().description);
+  });
+  row('Ascend', 'the same as CPU, until there is an engine for it');
+  row('GPU', 'not in this version');
+}
+
+function row(name: string, value: string): void {
+  console.log(`${name.padEnd(10)} ${value}`);
+}
+
+function gibibytes(bytes: number): string {
+  return (bytes / 2 ** 30).toFixed(1);
+}

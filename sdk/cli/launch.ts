@@ -1,0 +1,112 @@
+/**
+ * Launch files: scripts that a platform starts by path, a person by `npx mindts <name>`, and a notebook by import. A
+ * launch file exports what `launch` returns; started by path it runs with the process's arguments.
+ */
+
+import { getEventListeners } from 'node:events';
+import { realpathSync } from 'node:fs';
+import { constants } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readConfig } from '../args/config.js';
+import { helpText } from '../args/help.js';
+import { flag, type Options, text } from '../args/option.js';
+import { parseOptions, wantsHelp } from '../args/parse.js';
+import { log } from '../base/log.js';
+import { packageRoot } from '../base/package.js';
+import { runToEnd } from './report.js';
+
+/** What a launch file says of itself. */
+export interface LaunchSpec<V> {
+  readonly description: string;
+  readonly options: Options<V>;
+  /** A file of `configs/` that holds defaults; `--config` names another. */
+  readonly config?: string;
+  readonly examples?: readonly string[];
+}
+
+/** What a launch file's job gets beside its arguments. */
+export interface Job {
+  /** Aborts at Ctrl-C and SIGTERM: give it to `Model.train`. Where nobody listens, the process ends at once. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs a launch file with a command line; the process's exit code says how it ended. */
+export type LaunchFile = (argv: readonly string[]) => Promise<void>;
+
+const COMMON: Options<{ config: string | undefined; debug: boolean }> = {
+  config: text({ description: 'a YAML file of defaults for these options', placeholder: 'FILE' }),
+  debug: flag({ description: 'show the stack of an error' }),
+};
+
+/**
+ * Makes a launch file.
+ *
+ * @param url the file's `import.meta.url`
+ * @param spec its options; `--config` and `--debug` are added
+ * @param job what it does
+ */
+export function launch<V extends object>(
+  url: string,
+  spec: LaunchSpec<V>,
+  job: (args: V, context: Job) => Promise<void>,
+): LaunchFile {
+  const path = fileURLToPath(url);
+  const run: LaunchFile = async (argv) => {
+    if (wantsHelp(argv)) {
+      const { description, examples = [], options } = spec;
+      const name = `mindts ${basename(path).replace(/\.\w+$/, '')}`;
+      console.log(helpText({ name, description, options: { ...options, ...COMMON }, examples }));
+      return;
+    }
+    const interruption = listenForSignals();
+    await runToEnd(
+      argv,
+      async () => {
+        const { values: common } = parseOptions(COMMON, argv, { also: spec.options });
+        const file = common.config ?? (spec.config && join(packageRoot, 'configs', spec.config));
+        const config = file === undefined ? {} : await readConfig(file, spec.options);
+        const { values, warnings } = parseOptions(spec.options, argv, { config, also: COMMON });
+        for (const warning of warnings) log.warn(warning);
+        await job(values, { signal: interruption.signal });
+      },
+      interruption.exitCode,
+    );
+    interruption.end();
+  };
+  if (isStartedFile(path)) void run(process.argv.slice(2));
+  return run;
+}
+
+function isStartedFile(path: string): boolean {
+  const started = process.argv[1];
+  if (started === undefined) return false;
+  try {
+    return realpathSync(started) === realpathSync(path);
+  } catch {
+    // Node was started in a way that leaves no file there (`node -e`, a loader): then nothing was started by path.
+    return false;
+  }
+}
+
+/** Turns the first SIGINT or SIGTERM into an abort; the second ends the process. */
+function listenForSignals(): { signal: AbortSignal; exitCode: () => number | undefined; end: () => void } {
+  const controller = new AbortController();
+  let code: number | undefined;
+  const onSignal = (name: 'SIGINT' | 'SIGTERM'): void => {
+    const first = code === undefined;
+    code = 128 + constants.signals[name];
+    if (!first || getEventListeners(controller.signal, 'abort').length === 0) process.exit(code);
+    log.warn(`${name}: finishing the step in hand, saving and copying; once more ends at once`);
+    controller.abort();
+  };
+  const names = ['SIGINT', 'SIGTERM'] as const;
+  for (const name of names) process.on(name, onSignal);
+  return {
+    signal: controller.signal,
+    exitCode: () => code,
+    end: () => {
+      for (const name of names) process.off(name, onSignal);
+    },
+  };
+}

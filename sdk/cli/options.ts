@@ -1,0 +1,49 @@
+/** The options that launch files share, spelled as the platforms and the seed's scripts spell them. */
+import { choice, flag, integer, number, type Option, type Options, text } from '../args/option.js';
+import { DEVICE_TARGETS, type DeviceTarget } from '../engine/select.js';
+
+/** What a network is run on. */
+export const deviceOptions: Options<{ device_target: DeviceTarget; threads: number | undefined }> = {
+  device_target: choice(DEVICE_TARGETS, {
+    default: 'CPU',
+    description: 'what to run on; Ascend means this machine’s CPUs for now',
+  }),
+  threads: integer({ min: 1, max: 1024, description: 'threads to use (default: all processors)' }),
+};
+
+/** What images and classes a network is built for. */
+export const imageOptions: Options<{ num_classes: number; image_height: number; image_width: number }> = {
+  num_classes: integer({ min: 2, default: 10, description: 'classes of the data set' }),
+  image_height: integer({ min: 16, default: 32, description: 'rows that images are resized to' }),
+  image_width: integer({ min: 16, default: 32, description: 'columns that images are resized to' }),
+};
+
+/** How training goes; configs/mnist.yaml holds the seed's settings. */
+export const trainingOptions: Options<{
+  epoch_size: number;
+  batch_size: number;
+  learning_rate: number;
+  momentum: number;
+  weight_decay: number;
+  save_checkpoint_steps: number;
+  keep_checkpoint_max: number;
+  seed: number;
+  resume: boolean;
+}> = {
+  epoch_size: integer({ min: 1, default: 10, description: 'how often to go over the data' }),
+  batch_size: integer({ min: 1, default: 32, description: 'images per step' }),
+  learning_rate: number({ above: 0, default: 0.01, description: 'how far a step goes' }),
+  momentum: number({ min: 0, max: 0.999999, default: 0.9, description: 'how much of the last step stays' }),
+  weight_decay: number({ min: 0, default: 0, description: 'how fast weights fade' }),
+  save_checkpoint_steps: integer({ min: 1, default: 1875, description: 'steps between checkpoints' }),
+  keep_checkpoint_max: integer({ min: 1, default: 150, description: 'checkpoints to keep' }),
+  seed: integer({ default: 1, description: 'the same seed gives the same run' }),
+  resume: flag({ description: 'go on from the newest checkpoint, bit for bit' }),
+};
+
+/** `--data_url`, which every job has. */
+export const dataUrl: Option<string> = text({
+  required: true,
+  placeholder: 'URL',
+  description: 'the data set: a folder, a zip, a folder holding one zip, or builtin:digits',
+});
