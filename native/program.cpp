@@ -169,7 +169,6 @@ struct mindts_program {
     const int steps = (count + batch - 1) / batch, n = threads->count();
     std::vector<char> busy(n);
     int32_t ended = 0, hits = 0, taken = 0;
-    stop = false;
     threads->run([&](int t) {
       for (int s = 0; s < steps; s++) {
         const int32_t* at = order + (int64_t)s * batch;
@@ -208,6 +207,8 @@ struct mindts_program {
     results[0] = taken;
     results[1] = hits;
     results[2] = ended;
+    // Not at the start: a stop that comes before this thread does must not be lost.
+    stop = false;
   }
 
   // f(thread, first position, images in group) for every group of lanes.
