@@ -5,8 +5,8 @@ import type { Dataset } from '../../dataset/dataset.js';
 import type { InputPlan } from '../../dataset/transforms.js';
 import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
+import { requireCompilable, requireFit, requireState } from '../checks.js';
 import type { CompileOptions, Engine, EvaluateResult, Program, ProgramState, TrainResult } from '../engine.js';
-import { requireCompilable, requireFit, requireState } from '../reference/checks.js';
 import { loadLibrary, type NativeLibrary, type Pointer } from './library.js';
 import { encode, lower } from './lower.js';
 
