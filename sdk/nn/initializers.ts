@@ -1,6 +1,5 @@
 /** How parameters start, as data, and the numbers that come of it. */
-import { seededRandom } from '../base/random.js';
-import type { ParameterSpec } from './layers.js';
+import type { Random } from '../base/random.js';
 
 /** A distribution to draw a parameter's first values from. */
 export type Initializer =
@@ -36,27 +35,31 @@ export function xavierUniform(): Initializer {
 }
 
 /**
- * Fills `into` with a parameter's first values. Each parameter has a stream of its own, so that adding a
- * layer does not change how the others start.
+ * Fills `into` with draws for a parameter of this shape, `[out, …]`.
+ *
+ * @param random where the draws come from
  */
-export function initialize(parameter: ParameterSpec, seed: number, into: Float32Array): void {
-  const random = seededRandom(seed, 'initialize', parameter.name);
-  const draw = drawer(parameter);
-  for (let i = 0; i < into.length; i++) into[i] = draw(random);
+export function initialize(
+  into: Float32Array,
+  initializer: Initializer,
+  { shape, random }: { readonly shape: readonly number[]; readonly random: Random },
+): void {
+  const draw = drawer(initializer, shape, random);
+  for (let i = 0; i < into.length; i++) into[i] = draw();
 }
 
-function drawer({ initializer, shape }: ParameterSpec): (random: ReturnType<typeof seededRandom>) => number {
-  const [out, ...rest] = shape;
+function drawer(initializer: Initializer, [out, ...rest]: readonly number[], random: Random): () => number {
   const receptive = rest.slice(1).reduce((product, size) => product * size, 1);
   const fanIn = (rest[0] ?? 1) * receptive;
   const fanOut = out * receptive;
+  const uniformWithin = (bound: number) => (): number => (2 * random.uniform() - 1) * bound;
   switch (initializer.kind) {
     case 'zeros':
       return () => 0;
     case 'constant':
       return () => initializer.value;
     case 'normal':
-      return (random) => random.normal() * initializer.sigma;
+      return () => random.normal() * initializer.sigma;
     case 'heUniform':
       return uniformWithin(Math.sqrt(6 / fanIn));
     case 'xavierUniform':
@@ -64,8 +67,4 @@ function drawer({ initializer, shape }: ParameterSpec): (random: ReturnType<type
     default:
       throw initializer satisfies never;
   }
-}
-
-function uniformWithin(bound: number): (random: ReturnType<typeof seededRandom>) => number {
-  return (random) => (2 * random.uniform() - 1) * bound;
 }

@@ -1,5 +1,6 @@
 /** A network: layers in the order they run, with shapes and named parameters. Data, not behaviour. */
 import { NetworkError } from '../base/errors.js';
+import { seededRandom } from '../base/random.js';
 import { initialize } from './initializers.js';
 import { count, type Layer, type ParameterSpec, type Value } from './layers.js';
 
@@ -92,8 +93,10 @@ export function network(name: string, output: Value): Network {
  */
 export function initialParameters(of: Network, seed: number): Float32Array {
   const values = new Float32Array(of.parameterCount);
-  for (const parameter of of.parameters) {
-    initialize(parameter, seed, values.subarray(parameter.offset, parameter.offset + parameter.size));
+  for (const { name, shape, initializer, offset, size } of of.parameters) {
+    // A stream for each, so that adding a layer does not change how the others start.
+    const random = seededRandom(seed, 'initialize', name);
+    initialize(values.subarray(offset, offset + size), initializer, { shape, random });
   }
   return values;
 }

@@ -1,5 +1,6 @@
 /** Statistics over 20 000 draws; the bounds are more than five standard errors wide, and the seed is fixed. */
 import { test } from 'tap';
+import { seededRandom } from '../../sdk/base/random.js';
 import {
   constant,
   heUniform,
@@ -40,7 +41,7 @@ interface Asserts {
 
 function draw(initializer: Initializer, shape: readonly number[]): Float32Array {
   const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-  initialize({ name: 'fc.weight', shape, initializer }, 1, values);
+  initialize(values, initializer, { shape, random: seededRandom(1) });
   return values;
 }
 
