@@ -1,4 +1,4 @@
-"""MindSpore itself, asked by test/checkpoint/mindspore-interop.test.ts.
+"""MindSpore itself, asked by test/interop/mindspore.test.ts.
 
     python mindspore_ckpt.py write FOLDER   saves momentum.ckpt, crc.ckpt and momentum.safetensors
     python mindspore_ckpt.py read FILE ...  prints, as JSON, what load_checkpoint finds in each file and how

@@ -3,10 +3,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '../../sdk/checkpoint/checkpoint.js';
-import { floats } from './files.js';
+import { floats } from '../checkpoint/files.js';
 
 const python = process.env['MINDTS_TEST_PYTHON'] ?? 'python3';
-const script = join(import.meta.dirname, '../interop/mindspore_ckpt.py');
+const script = join(import.meta.dirname, 'mindspore_ckpt.py');
 const hasMindSpore =
   spawnSync(python, ['-c', 'import importlib.util as u; exit(u.find_spec("mindspore") is None)']).status === 0;
 const skip = hasMindSpore ? false : `${python} has no MindSpore; set MINDTS_TEST_PYTHON to one that has`;
