@@ -119,10 +119,10 @@ function encodeJob({ network, data, optimizer, batchSize, parameters, order }: J
   const slots = slotNames(optimizer).length;
   const [kind, nesterov] = optimizer.kind === 'sgd' ? [0, Number(optimizer.nesterov)] : [1, 0];
   const shape = [
-    ...[source.height, source.width, source.channels, height, width],
-    ...[valueSizes.length, operations.length, network.parameterCount, slots],
-    ...[batchSize, 1, network.outputShape[0], output, kind, nesterov],
-  ];
+    [source.height, source.width, source.channels, height, width],
+    [valueSizes.length, operations.length, network.parameterCount, slots],
+    [batchSize, 1, network.outputShape[0], output, kind, nesterov],
+  ].flat();
   const settings =
     optimizer.kind === 'sgd'
       ? [optimizer.momentum, optimizer.weightDecay, 0, 0, 0]
