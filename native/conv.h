@@ -121,12 +121,15 @@ inline void conv_forward(const Op& op, const float* parameters, const Workspace&
 }
 
 // The gradient before pooling and ReLU for rows [y0, y0 + rows): dy[out_c] planes of `stride` floats a row.
+// Its sum goes to the bias gradient.
 inline void conv_output_gradient(const Op& op, const Workspace& ws, int index, int y0, int rows, float* dy,
                                  ptrdiff_t stride, ptrdiff_t plane) {
+  float* bias = ws.parameter_gradients + op.bias;
   const float* g = ws.gradients[op.output];
   if (op.pool) {
     const int ph = op.out_h / 2, pw = op.out_w / 2;
-    for (int c = 0; c < op.out_c; c++)
+    for (int c = 0; c < op.out_c; c++) {
+      vec sum = {};
       for (int y = y0; y < y0 + rows; y += 2) {
         float* top = dy + c * plane + (y - y0) * stride;
         float* bottom = top + stride;
@@ -135,6 +138,7 @@ inline void conv_output_gradient(const Op& op, const Workspace& ws, int index, i
           const ptrdiff_t at = ((ptrdiff_t)(c * ph + y / 2) * pw + x) * LANES;
           const vec v = load(g + at);
           const ivec which = *reinterpret_cast<const ivec*>(ws.choices[index] + at);
+          sum += which >= 0 ? v : vec{};
           store(top + 2 * x * LANES, which == 0 ? v : vec{});
           store(top + (2 * x + 1) * LANES, which == 1 ? v : vec{});
           store(bottom + 2 * x * LANES, which == 2 ? v : vec{});
@@ -146,16 +150,23 @@ inline void conv_output_gradient(const Op& op, const Workspace& ws, int index, i
           if (y + 1 < y0 + rows) store(bottom + x * LANES, vec{});
         }
       }
+      bias[c] += total(sum);
+    }
     return;
   }
   const float* out = ws.values[op.output];
-  for (int c = 0; c < op.out_c; c++)
+  for (int c = 0; c < op.out_c; c++) {
+    vec sum = {};
     for (int y = y0; y < y0 + rows; y++)
       for (int x = 0; x < op.out_w; x++) {
         const ptrdiff_t at = ((ptrdiff_t)(c * op.out_h + y) * op.out_w + x) * LANES;
-        const vec v = load(g + at);
-        store(dy + c * plane + (y - y0) * stride + x * LANES, op.relu ? (load(out + at) > 0 ? v : vec{}) : v);
+        vec v = load(g + at);
+        if (op.relu) v = load(out + at) > 0 ? v : vec{};
+        sum += v;
+        store(dy + c * plane + (y - y0) * stride + x * LANES, v);
       }
+    bias[c] += total(sum);
+  }
 }
 
 // acc[t][c] += Σ over positions: in shifted by tap t · dy of channel c.
@@ -172,7 +183,7 @@ void conv_weight_tile(const float* const* taps, const float* dy, ptrdiff_t dy_pl
       vec d[C];
       for (int c = 0; c < C; c++) d[c] = load(dy + c * dy_plane + y * dy_row + x * LANES);
       for (int t = 0; t < T; t++) {
-        const vec v = load(in[t] + y * in_row + x * LANES);
+        const vec v = load_once(in[t] + y * in_row + x * LANES);
         for (int c = 0; c < C; c++) a[t][c] += v * d[c];
       }
     }
@@ -194,12 +205,16 @@ inline void conv_weight_rows(const Op& op, const float* in, const float* dy, ptr
   const ptrdiff_t row = op.in_w * LANES, plane = op.in_h * row;
   for (int co = 0; co < op.out_c; co += plan.channel_block) {
     const int nc = op.out_c - co < plan.channel_block ? op.out_c - co : plan.channel_block;
+    int ci = 0, ky = 0, kx = 0;
     for (int t0 = 0; t0 < plan.taps; t0 += plan.tap_block) {
       const int nt = plan.taps - t0 < plan.tap_block ? plan.taps - t0 : plan.tap_block;
       const float* taps[TILE_T];
       for (int t = 0; t < nt; t++) {
-        const int kx = (t0 + t) % op.kernel_w, rest = (t0 + t) / op.kernel_w;
-        taps[t] = in + (rest / op.kernel_h) * plane + (rest % op.kernel_h) * row + kx * LANES;
+        taps[t] = in + ci * plane + ky * row + kx * LANES;
+        if (++kx == op.kernel_w) {
+          kx = 0;
+          if (++ky == op.kernel_h) ky = 0, ci++;
+        }
       }
       with_constant<TILE_T>(nt, [&](auto t) {
         with_constant<TILE_D>(nc, [&](auto c) {
@@ -290,7 +305,7 @@ struct ConvPlan {
     const int even = (op.out_h + 1) / 2 * 2;
     rows = even;
     if (!op.gradient)
-      while (rows > 2 && (rows - 2) * op.out_w >= 48) rows -= 2;
+      while (rows > 2 && (rows - 2) * op.out_w >= 96) rows -= 2;
     row = (ptrdiff_t)(op.out_w + (op.gradient ? 2 * (op.kernel_w - 1) : 0)) * LANES;
     plane = rows * row;
     const size_t kernel = (size_t)op.kernel_h * op.kernel_w;
@@ -321,12 +336,6 @@ inline void conv_backward(const Op& op, const float* parameters, const Workspace
     const int rows = op.out_h - y < plan.rows ? op.out_h - y : plan.rows;
     conv_output_gradient(op, ws, index, y, rows, inner, plan.row, plan.plane);
     conv_weight_rows(op, ws.values[op.input] + (ptrdiff_t)y * op.in_w * LANES, inner, plan.row, plan.plane, rows, sums);
-    for (int c = 0; c < op.out_c; c++) {
-      vec sum = {};
-      for (int r = 0; r < rows; r++)
-        for (int x = 0; x < op.out_w; x++) sum += load(inner + c * plan.plane + r * plan.row + x * LANES);
-      for (int i = 0; i < LANES; i++) bias[c] += sum[i];
-    }
   }
   conv_weight_finish(op, sums, ws.parameter_gradients + op.weight, first);
   if (op.gradient)

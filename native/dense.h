@@ -85,9 +85,8 @@ inline void dense_backward(const Op& op, const float* parameters, const Workspac
     vec v = load(g + o * LANES);
     if (op.relu) v = load(out + o * LANES) > 0 ? v : vec{};
     store(dy + o * LANES, v);
-    float sum = first ? 0 : ws.parameter_gradients[op.bias + o];
-    for (int i = 0; i < LANES; i++) sum += v[i];
-    ws.parameter_gradients[op.bias + o] = sum;
+    float& bias = ws.parameter_gradients[op.bias + o];
+    bias = first ? total(v) : bias + total(v);
   }
   transpose_features(ws.values[op.input], op.in_c, x, stride);
   float* gradient = ws.parameter_gradients + op.weight;

@@ -119,31 +119,34 @@ inline void softmax_cross_entropy(const float* logits, int classes, const int32_
 inline void update(const Optimizer& o, float rate, float* p, float* const* slots, const float* const* gradients, int threads,
                    size_t from, size_t to) {
   const float *g0 = gradients[0], *g1 = threads > 1 ? gradients[1] : nullptr;
-  auto step = [&](auto sum) {
+  // Copies: the compiler must see that nothing written here changes them, or it does not use vectors.
+  const float decay = o.weight_decay, momentum = o.momentum, beta1 = o.beta1, beta2 = o.beta2, epsilon = o.epsilon;
+  const float ahead = o.nesterov ? momentum : 1, direct = o.nesterov ? 1 : 0;
+  float* __restrict__ parameter = p;
+  auto step = [=](auto sum) {
     if (o.kind == OptimizerKind::Adam) {
-      float *m = slots[0], *v = slots[1];
+      float *__restrict__ m = slots[0], *__restrict__ v = slots[1];
       for (size_t i = from; i < to; i++) {
-        const float g = sum(i) + o.weight_decay * p[i];
-        m[i] = o.beta1 * m[i] + (1 - o.beta1) * g;
-        v[i] = o.beta2 * v[i] + (1 - o.beta2) * g * g;
-        p[i] -= rate * m[i] / (std::sqrt(v[i]) + o.epsilon);
+        const float g = sum(i) + decay * parameter[i];
+        m[i] = beta1 * m[i] + (1 - beta1) * g;
+        v[i] = beta2 * v[i] + (1 - beta2) * g * g;
+        parameter[i] -= rate * m[i] / (std::sqrt(v[i]) + epsilon);
       }
-    } else if (o.momentum == 0) {
-      for (size_t i = from; i < to; i++) p[i] -= rate * (sum(i) + o.weight_decay * p[i]);
+    } else if (momentum == 0) {
+      for (size_t i = from; i < to; i++) parameter[i] -= rate * (sum(i) + decay * parameter[i]);
     } else {
-      float* v = slots[0];
-      const float ahead = o.nesterov ? o.momentum : 1, direct = o.nesterov ? 1 : 0;
+      float* __restrict__ v = slots[0];
       for (size_t i = from; i < to; i++) {
-        const float g = sum(i) + o.weight_decay * p[i];
-        v[i] = o.momentum * v[i] + g;
-        p[i] -= rate * (ahead * v[i] + direct * g);
+        const float g = sum(i) + decay * parameter[i];
+        v[i] = momentum * v[i] + g;
+        parameter[i] -= rate * (ahead * v[i] + direct * g);
       }
     }
   };
-  if (threads == 1) step([&](size_t i) { return g0[i]; });
-  else if (threads == 2) step([&](size_t i) { return g0[i] + g1[i]; });
+  if (threads == 1) step([=](size_t i) { return g0[i]; });
+  else if (threads == 2) step([=](size_t i) { return g0[i] + g1[i]; });
   else
-    step([&](size_t i) {
+    step([=](size_t i) {
       float g = g0[i];
       for (int t = 1; t < threads; t++) g += gradients[t][i];
       return g;

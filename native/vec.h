@@ -23,6 +23,17 @@ typedef int32_t ivec __attribute__((vector_size(LANES * 4)));
 
 inline vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
 inline void store(float* p, vec v) { *reinterpret_cast<vec*>(p) = v; }
+// The same, and the compiler may not read it from memory again at each use: a multiply-add that reads memory needs one
+// of the two load units, and there are only as many of those as multipliers.
+inline vec load_once(const float* p) {
+  vec v = load(p);
+#if defined(__x86_64__)
+  __asm__("" : "+v"(v));
+#elif defined(__aarch64__)
+  __asm__("" : "+w"(v));
+#endif
+  return v;
+}
 inline vec load_unaligned(const float* p) {
   vec v;
   std::memcpy(&v, p, sizeof v);
@@ -31,6 +42,12 @@ inline vec load_unaligned(const float* p) {
 inline void store_unaligned(float* p, vec v) { std::memcpy(p, &v, sizeof v); }
 inline vec splat(float x) { return x - vec{}; }
 inline vec max(vec a, vec b) { return a > b ? a : b; }
+
+inline float total(vec v) {
+  float sum = 0;
+  for (int i = 0; i < LANES; i++) sum += v[i];
+  return sum;
+}
 
 // Interleaves two vectors: low gives a0 b0 a1 b1 …, high the rest.
 #if defined(__clang__)

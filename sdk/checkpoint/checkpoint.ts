@@ -44,9 +44,9 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
  *   `E_CKPT_VALUE` for an impossible epoch or step, `E_CKPT_STATE` for a state that is not JSON
  */
 export function toTensorFile({ parameters, optimizer, epoch, step, state }: Checkpoint): TensorFile {
-  const tensors = new Map<string, Tensor>([...parameters, ...optimizer]);
-  for (const name of tensors.keys()) {
-    const isSlot = isOptimizerState(name, tensors);
+  const named = new Map<string, Tensor>([...parameters, ...optimizer]);
+  for (const name of named.keys()) {
+    const isSlot = isOptimizerState(name, named);
     if (OURS.has(name) || parameters.has(name) === optimizer.has(name) || optimizer.has(name) !== isSlot) {
       throw new CheckpointError(
         'E_CKPT_NAME',
@@ -54,8 +54,12 @@ export function toTensorFile({ parameters, optimizer, epoch, step, state }: Chec
       );
     }
   }
-  tensors.set('epoch_num', { shape: [], data: Int32Array.of(requireCount('epoch', epoch)) });
-  tensors.set('step_num', { shape: [], data: Int32Array.of(requireCount('step', step)) });
+  // The counts first, which are 8 bytes wide, so that every number in a safetensors file is aligned.
+  const tensors = new Map<string, Tensor>([
+    ['epoch_num', { shape: [], data: Int32Array.of(requireCount('epoch', epoch)) }],
+    ['step_num', { shape: [], data: Int32Array.of(requireCount('step', step)) }],
+    ...named,
+  ]);
   return { tensors, texts: new Map(state === undefined ? [] : [[STATE, formatState(state)]]) };
 }
 

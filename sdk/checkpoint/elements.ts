@@ -37,11 +37,6 @@ export function isElementType(type: string): type is ElementType {
   return Object.hasOwn(ELEMENTS, type);
 }
 
-/** Bytes per element. */
-export function elementSize(type: ElementType): number {
-  return ELEMENTS[type].size;
-}
-
 /** Where bytes come from. */
 export interface Place {
   /** The file's name, for errors. */
@@ -65,9 +60,9 @@ export function decodeTensor(type: ElementType, shape: readonly number[], bytes:
       `${place.source}: ${quoted(place.name)} has ${bytes.length} bytes, and its shape [${shape.slice(0, LIMITS.dimensions)}] of ${type} needs ${count * size}`,
     );
   }
-  // Copied byte by byte, so that the payload of a NaN survives.
-  if (type === 'Float32') return { shape, data: new Float32Array(bytes.slice().buffer) };
-  if (type === 'Int32') return { shape, data: new Int32Array(bytes.slice().buffer) };
+  // Copied as bytes, so that the payload of a NaN survives (and not by slice, which in a Buffer does not copy).
+  if (type === 'Float32') return { shape, data: new Float32Array(new Uint8Array(bytes).buffer) };
+  if (type === 'Int32') return { shape, data: new Int32Array(new Uint8Array(bytes).buffer) };
 
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const data = type.includes('Float') ? new Float32Array(count) : new Int32Array(count);

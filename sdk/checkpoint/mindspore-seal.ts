@@ -3,8 +3,8 @@
  * all before it, which older MindSpores cannot read. Ours begin with a CRC-32 of all after it, in a field that every
  * protobuf reader passes over: so any MindSpore reads them, and a file cut between two messages is known to be cut.
  */
-import { crc32 } from 'node:zlib';
 import { CheckpointError } from '../base/errors.js';
+import { checksum } from './checksum.js';
 import { varint, WIRE } from './protobuf.js';
 
 /** The tag of field 1000, a fixed32: our checksum. */
@@ -16,8 +16,7 @@ const TRAILER_BYTES = 17;
 export function sealed(messages: readonly Uint8Array[]): Uint8Array {
   const seal = Buffer.alloc(SEAL_BYTES);
   seal.set(SEAL_TAG);
-  const checksum = messages.reduce((crc, message) => crc32(message, crc), 0);
-  seal.writeUInt32LE(checksum, SEAL_TAG.length);
+  seal.writeUInt32LE(checksum(messages), SEAL_TAG.length);
   return Buffer.concat([seal, ...messages]);
 }
 
@@ -52,7 +51,7 @@ export function looksLikeMindSpore(bytes: Uint8Array): boolean {
 }
 
 function requireChecksum(expected: number | undefined, body: Uint8Array, source: string): void {
-  if (crc32(body) === expected) return;
+  if (checksum([body]) === expected) return;
   throw new CheckpointError(
     'E_CKPT_CRC',
     `${source}: is damaged or cut short (its checksum does not fit); copy it again, or use an older checkpoint`,

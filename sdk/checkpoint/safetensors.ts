@@ -1,17 +1,18 @@
 /**
  * safetensors (https://github.com/huggingface/safetensors#format): u64le length of the header, the header in JSON,
- * padded with spaces to 8 bytes, then the data, without holes. Texts are in the header's `__metadata__`, and with them
- * `crc_num`, MindSpore's checksum: the CRC-32 of each name and its bytes, the names in order.
+ * padded with spaces to 8 bytes, then the data, without holes. Texts are in the header's `__metadata__`, and with them,
+ * in our files, a CRC-32 of all the rest. MindSpore's own `crc_num` is passed over: it takes a scalar n for n zeros.
  */
-import { crc32 } from 'node:zlib';
 import { CheckpointError } from '../base/errors.js';
-import { decodeTensor, type ElementType, elementSize, encodeTensor } from './elements.js';
+import { checksum } from './checksum.js';
+import { decodeTensor, type ElementType, encodeTensor } from './elements.js';
 import { METADATA, readHeader, type TensorInfo, writeHeader } from './safetensors-header.js';
 import { isWellFormed, quoted, requireNew, requireWritable, type Tensor, type TensorFile } from './tensor-file.js';
 
 /** What the specification allows, in bytes. */
 const MAX_HEADER = 100_000_000;
-const CHECKSUM = 'crc_num';
+const CHECKSUM = 'mindts.crc32';
+const MINDSPORE_CHECKSUM = 'crc_num';
 
 const TYPES: ReadonlyMap<string, ElementType> = new Map([
   ['F32', 'Float32'],
@@ -40,31 +41,24 @@ const DTYPES: ReadonlyMap<ElementType, string> = new Map([...TYPES].map(([dtype,
  */
 export function encodeSafetensors(file: TensorFile): Uint8Array {
   requireWritable(file);
-  for (const name of [METADATA, CHECKSUM]) {
+  for (const name of [METADATA, CHECKSUM, MINDSPORE_CHECKSUM]) {
     if (file.tensors.has(name) || file.texts.has(name)) {
       throw new CheckpointError('E_CKPT_NAME', `safetensors keeps the name ${name} for itself; rename the entry`);
     }
   }
-  const encoded = new Map(Array.from(file.tensors, ([name, tensor]) => [name, encodeTensor(name, tensor)]));
-  // Eight-byte numbers first, so that each tensor begins at a multiple of its element's size.
+  // In one order here and there: MindSpore refuses a header whose offsets do not rise.
+  const infos: [string, TensorInfo][] = [];
   const data: Uint8Array[] = [];
-  const begins = new Map<string, number>();
-  let end = 0;
-  for (const size of [8, 4]) {
-    for (const [name, { type, bytes }] of encoded) {
-      if (elementSize(type) !== size) continue;
-      begins.set(name, end);
-      data.push(bytes);
-      end += bytes.length;
-    }
+  let begin = 0;
+  for (const [name, tensor] of file.tensors) {
+    const { type, bytes } = encodeTensor(name, tensor);
+    const end = begin + bytes.length;
+    infos.push([name, { dtype: DTYPES.get(type) ?? type, shape: tensor.shape, begin, end }]);
+    data.push(bytes);
+    begin = end;
   }
-  const infos = Array.from(encoded, ([name, { type, bytes }]): [string, TensorInfo] => {
-    const begin = begins.get(name) ?? 0;
-    const shape = file.tensors.get(name)?.shape ?? [];
-    return [name, { dtype: DTYPES.get(type) ?? type, shape, begin, end: begin + bytes.length }];
-  });
-  const checksum = checksumOf(Array.from(encoded, ([name, { bytes }]): Slice => [name, bytes]));
-  const json = Buffer.from(writeHeader(infos, [...file.texts, [CHECKSUM, String(checksum)]]));
+  const texts = [...file.texts, [CHECKSUM, checksumOf(infos, file.texts, data)] as const];
+  const json = Buffer.from(writeHeader(infos, texts));
   const headerLength = Math.ceil(json.length / 8) * 8;
   if (headerLength > MAX_HEADER) {
     throw new CheckpointError('E_CKPT_VALUE', `safetensors allows ${MAX_HEADER} bytes of names and texts; use .ckpt`);
@@ -101,15 +95,15 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): TensorFile
   // Before anything is copied: overlapping tensors would multiply the file's size.
   requireContiguous(infos, data.length, source);
 
-  const slices = Array.from(infos, ([name, { begin, end }]): Slice => [name, data.subarray(begin, end)]);
-  const checksum = texts.get(CHECKSUM);
-  if (checksum !== undefined && checksum !== String(checksumOf(slices))) {
+  const expected = texts.get(CHECKSUM);
+  texts.delete(CHECKSUM);
+  if (expected !== undefined && expected !== checksumOf(infos, texts, [data])) {
     throw new CheckpointError(
       'E_CKPT_CRC',
       `${source}: is damaged (its checksum does not fit); copy it again, or use an older checkpoint`,
     );
   }
-  texts.delete(CHECKSUM);
+  texts.delete(MINDSPORE_CHECKSUM);
   const tensors = new Map<string, Tensor>();
   for (const [name, info] of infos) {
     const content = data.subarray(info.begin, info.end);
@@ -162,13 +156,13 @@ function requireContiguous(infos: ReadonlyMap<string, TensorInfo>, length: numbe
   if (at < length) throw malformed(source, `${length - at} bytes at its end belong to no tensor`);
 }
 
-type Slice = readonly [name: string, bytes: Uint8Array];
-
-function checksumOf(slices: readonly Slice[]): number {
-  // Python orders names by code point, which is how their UTF-8 bytes are ordered.
-  const ordered = slices.map(([name, bytes]) => ({ name: Buffer.from(name), bytes }));
-  ordered.sort((a, b) => Buffer.compare(a.name, b.name));
-  return ordered.reduce((crc, { name, bytes }) => crc32(bytes, crc32(name, crc)), 0);
+/** Over the header as it is without the checksum, and the data. */
+function checksumOf(
+  infos: Iterable<readonly [string, TensorInfo]>,
+  texts: ReadonlyMap<string, string>,
+  data: readonly Uint8Array[],
+): string {
+  return String(checksum([Buffer.from(writeHeader(infos, texts)), ...data]));
 }
 
 function malformed(source: string, what: string): CheckpointError {

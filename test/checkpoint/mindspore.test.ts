@@ -1,12 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import { test } from 'tap';
 import { decodeMindSpore, encodeMindSpore } from '../../sdk/checkpoint/mindspore.js';
 import { bytesHead, varint } from '../../sdk/checkpoint/protobuf.js';
 import { codeOf, floats, plain, tensorFile } from './files.js';
 
 const SEAL_BYTES = 6;
 const fixture = (name: string): Buffer => readFileSync(join(import.meta.dirname, 'fixtures', name));
+
+/** What MindSpore keeps for a convolution and a dense layer under `nn.Momentum`. */
+const LAYERS = ['conv1.weight', 'conv1.bias', 'fc.weight', 'fc.bias'];
+const MOMENTUM_NAMES = [
+  ...LAYERS,
+  'global_step',
+  'learning_rate',
+  'momentum',
+  ...LAYERS.map((name) => `moments.${name}`),
+  'epoch_num',
+  'step_num',
+];
 
 /** A length-delimited field. */
 const field = (number: number, content: Iterable<number>): number[] => {
@@ -29,20 +41,20 @@ const only = (...values: readonly number[][]): readonly number[] => [
 ];
 const refusal = (...values: readonly number[][]): string => codeOf(() => decode(...values));
 
-t.test('the bytes are those of checkpoint.proto, after our checksum', async (t) => {
+test('the bytes are those of checkpoint.proto, after our checksum', async (t) => {
   const bytes = encodeMindSpore(tensorFile({ w: floats([1, 2], 1, -2) }, { note: 'é' }));
   t.equal(
     Buffer.from(bytes.subarray(SEAL_BYTES)).toString('hex'),
     [
-      '0a 1e 0a01 77 12 19 0801 0802 1207 466c6f61743332 1a08 0000803f 000000c0',
-      '0a 17 0a04 6e6f7465 12 0f 0800 1203 737472 1a04 e9000000',
+      '0a 1c 0a01 77 12 17 0801 0802 1207 466c6f61743332 1a08 0000803f 000000c0',
+      '0a 15 0a04 6e6f7465 12 0d 0800 1203 737472 1a04 e9000000',
     ]
       .join('')
       .replaceAll(' ', ''),
   );
 });
 
-t.test('epoch_num and step_num are Int64 scalars, other integers Int32', async (t) => {
+test('epoch_num and step_num are Int64 scalars, other integers Int32', async (t) => {
   const integers = { shape: [], data: Int32Array.of(-1) };
   const bytes = encodeMindSpore(tensorFile({ step_num: { shape: [], data: Int32Array.of(7) }, other: integers }));
   t.same(
@@ -54,17 +66,10 @@ t.test('epoch_num and step_num are Int64 scalars, other integers Int32', async (
   );
 });
 
-t.test('files that MindSpore 2.10 saved are read: parameters, moments, counts and texts', async (t) => {
+test('files that MindSpore 2.10 saved are read: parameters, moments, counts and texts', async (t) => {
   for (const name of ['momentum.ckpt', 'crc.ckpt']) {
     const { tensors, texts } = decodeMindSpore(fixture(name), name);
-    t.same(
-      [...tensors.keys()],
-      [
-        ...['conv1.weight', 'conv1.bias', 'fc.weight', 'fc.bias', 'global_step', 'learning_rate', 'momentum'],
-        ...['moments.conv1.weight', 'moments.conv1.bias', 'moments.fc.weight', 'moments.fc.bias'],
-        ...['epoch_num', 'step_num'],
-      ],
-    );
+    t.same([...tensors.keys()], MOMENTUM_NAMES);
     t.same(tensors.get('conv1.weight')?.shape, [2, 1, 3, 3]);
     t.same(tensors.get('moments.fc.bias'), floats([2], 100, 100.25));
     t.same(tensors.get('step_num'), { shape: [], data: Int32Array.of(77) });
@@ -72,7 +77,7 @@ t.test('files that MindSpore 2.10 saved are read: parameters, moments, counts an
   }
 });
 
-t.test('a flipped bit in a file with a checksum is refused, wherever it is', async (t) => {
+test('a flipped bit in a file with a checksum is refused, wherever it is', async (t) => {
   const ours = encodeMindSpore(tensorFile({ w: floats([2], 1, 2) }));
   for (const bytes of [ours, fixture('crc.ckpt')]) {
     for (let at = bytes === ours ? SEAL_BYTES : 0; at < bytes.length; at++) {
@@ -85,16 +90,21 @@ t.test('a flipped bit in a file with a checksum is refused, wherever it is', asy
   }
 });
 
-t.test('a tensor in adjacent slices is joined', async (t) => {
+test('a tensor in adjacent slices is joined', async (t) => {
   const file = tensorFile({ a: floats([5], 1, 2, 3, 4, 5), b: floats([2], 6, 7) });
   const bytes = encodeMindSpore(file, { sliceBytes: 8 });
   t.equal(bytes.length, encodeMindSpore(file).length + 2 * value('a', 'Float32', [5], []).length);
   t.same(plain(decodeMindSpore(bytes, 'x.ckpt')), plain(file));
 });
 
-t.test('every number type is read', async (t) => {
+test('every number type is read', async (t) => {
   t.same(only(value('x', 'Float16', [6], [0, 0x3c, 1, 0, 0, 0xc0, 0, 0x7c, 0xff, 0x7b, 0, 0x80])), [
-    ...[1, 2 ** -24, -2, Infinity, 65504, -0],
+    1,
+    2 ** -24,
+    -2,
+    Infinity,
+    65504,
+    -0,
   ]);
   t.ok(Number.isNaN(only(value('x', 'Float16', [1], [1, 0x7e]))[0]));
   t.same(only(value('x', 'BFloat16', [2], [0x80, 0x3f, 0x49, 0xc0])), [1, -3.140625]);
@@ -109,7 +119,7 @@ t.test('every number type is read', async (t) => {
   t.same(only(value('x', 'Bool', [3], [0, 1, 2])), [0, 1, 1]);
 });
 
-t.test('numbers that do not fit are refused', async (t) => {
+test('numbers that do not fit are refused', async (t) => {
   t.equal(refusal(value('x', 'UInt32', [1], [0, 0, 0, 128])), 'E_CKPT_RANGE');
   t.equal(refusal(value('x', 'Int64', [1], [0, 0, 0, 0, 1, 0, 0, 0])), 'E_CKPT_RANGE');
   t.equal(refusal(value('x', 'UInt64', [1], Array<number>(8).fill(255))), 'E_CKPT_RANGE');
@@ -118,7 +128,7 @@ t.test('numbers that do not fit are refused', async (t) => {
   t.equal(refusal(value('x', 'constructor', [1], [0])), 'E_CKPT_TYPE');
 });
 
-t.test('what other writers do is read: a scalar of dims [0], packed dims, fields to pass over', async (t) => {
+test('what other writers do is read: a scalar of dims [0], packed dims, fields to pass over', async (t) => {
   t.same(decode(value('x', 'Float32', [0], [0, 0, 128, 63])).tensors.get('x')?.shape, []);
   t.same(decode(value('x', 'Float32', [0], [])).tensors.get('x')?.shape, [0]);
   const packed = [...field(1, [1, 2]), ...field(2, Buffer.from('Int8')), ...field(3, [5, 6])];
@@ -127,7 +137,7 @@ t.test('what other writers do is read: a scalar of dims [0], packed dims, fields
   t.same([...decode(value('seed', 'random_op', [0], [1, 2, 3]), value('x', 'Int8', [1], [1])).tensors.keys()], ['x']);
 });
 
-t.test('texts of every plane come back, the empty one too', async (t) => {
+test('texts of every plane come back, the empty one too', async (t) => {
   const file = tensorFile({}, { empty: '', plain: 'a\0b', planes: '\ufeffé日😀' });
   t.same(plain(decodeMindSpore(encodeMindSpore(file), 'x.ckpt')), plain(file));
   t.equal(refusal(value('x', 'str', [0], [0, 0xd8, 0, 0])), 'E_CKPT_FORMAT');
@@ -135,11 +145,11 @@ t.test('texts of every plane come back, the empty one too', async (t) => {
   t.equal(refusal(value('x', 'str', [0], [65, 0, 0])), 'E_CKPT_FORMAT');
 });
 
-t.test('hostile sizes and numbers are refused', async (t) => {
+test('hostile sizes and numbers are refused', async (t) => {
   const sized = (...dims: number[][]): number[] => [
     ...field(1, [
       ...field(1, [120]),
-      ...field(2, [...dims.flatMap((dim) => [8, ...dim]), ...field(2, Buffer.from('Int8')), ...field(3, [1])]),
+      ...field(2, [...dims.flatMap((dim) => [[8], dim].flat()), ...field(2, Buffer.from('Int8')), ...field(3, [1])]),
     ]),
   ];
   t.equal(refusal(sized([1])), 'none');
@@ -148,9 +158,13 @@ t.test('hostile sizes and numbers are refused', async (t) => {
   t.equal(refusal(sized([...Array<number>(9).fill(128), 1])), 'E_CKPT_FORMAT', 'the dimension -2⁶³');
   t.equal(refusal(sized([...Array<number>(10).fill(255), 1])), 'E_CKPT_FORMAT', 'a number of 11 bytes');
   t.equal(refusal(sized(varint(2 ** 52), varint(2 ** 52))), 'E_CKPT_FORMAT', 'a product beyond int64');
-  t.equal(refusal(sized(...Array<number[]>(33).fill([1]))), 'E_CKPT_FORMAT', 'too many dimensions');
+  t.equal(refusal(sized(...Array.from({ length: 33 }, () => [1]))), 'E_CKPT_FORMAT', 'too many dimensions');
   t.equal(refusal([0x0a, ...varint(2 ** 40)]), 'E_CKPT_TRUNCATED');
-  t.equal(refusal([0x0a, 2, 0x0a, 5]), 'E_CKPT_FORMAT', 'a field longer than its message, in a file long enough');
+  t.equal(
+    refusal([0x0a, 2, 0x0a, 5, 0, 0, 0, 0, 0]),
+    'E_CKPT_FORMAT',
+    'a field longer than its message, in a file long enough',
+  );
   t.equal(refusal([0x0b]), 'E_CKPT_FORMAT', 'a group');
   t.equal(refusal([0x02, 0]), 'E_CKPT_FORMAT', 'field 0');
   t.equal(refusal(field(1, [])), 'E_CKPT_FORMAT', 'a value without a name');
@@ -158,7 +172,7 @@ t.test('hostile sizes and numbers are refused', async (t) => {
   t.equal(refusal([]), 'E_CKPT_TRUNCATED');
 });
 
-t.test('a name that is there twice is refused', async (t) => {
+test('a name that is there twice is refused', async (t) => {
   const [a, b] = [value('a', 'Int8', [1], [1]), value('b', 'Int8', [1], [1])];
   t.equal(refusal(a, b, a), 'E_CKPT_DUPLICATE');
   t.equal(refusal(a, a), 'E_CKPT_FORMAT', 'it looks like slices that are too long');
@@ -168,15 +182,16 @@ t.test('a name that is there twice is refused', async (t) => {
   t.equal(refusal(nothing, nothing), 'E_CKPT_DUPLICATE');
 });
 
-t.test('more entries than any checkpoint has are refused', async (t) => {
-  const bytes = Buffer.alloc(1_000_001 * 15, Buffer.from(value('a', 'Int8', [9], [1])));
-  t.match(
+test('more entries than any checkpoint has are refused', async (t) => {
+  const unit = value('a', 'Int8', [9], [1]);
+  const bytes = Buffer.alloc(1_000_001 * unit.length, Uint8Array.from(unit));
+  t.equal(
     codeOf(() => decodeMindSpore(bytes, 'x.ckpt')),
-    /E_CKPT_(LIMIT|FORMAT)/,
+    'E_CKPT_LIMIT',
   );
 });
 
-t.test('encrypted files and map parameters are refused with a word of what to do', async (t) => {
+test('encrypted files and map parameters are refused with a word of what to do', async (t) => {
   t.throws(() => decodeMindSpore(Buffer.from('d85e3a7f00', 'hex'), 'x.ckpt'), {
     code: 'E_CKPT_UNSUPPORTED',
     message: /x\.ckpt: is encrypted; save it from MindSpore without enc_key/,
@@ -187,7 +202,7 @@ t.test('encrypted files and map parameters are refused with a word of what to do
   });
 });
 
-t.test('what a .ckpt cannot hold is not written', async (t) => {
+test('what a .ckpt cannot hold is not written', async (t) => {
   t.equal(
     codeOf(() => encodeMindSpore(tensorFile({}, { a: 'x\0' }))),
     'E_CKPT_VALUE',

@@ -44,11 +44,12 @@ export function arbitraryCase(): fc.Arbitrary<Case> {
 }
 
 /**
- * Either optimizer with any settings. Adam's epsilon is large: with a small one a gradient that is 0 but for
- * rounding moves its parameter as far as any other, so that no two engines would agree.
+ * Either optimizer with any settings, but such that engines whose rounding differs stay together. Learning rates are
+ * small, lest a difference grow from step to step; Adam's epsilon is large, lest a gradient that is 0 but for rounding
+ * move its parameter as far as any other.
  */
 export function arbitraryOptimizer(): fc.Arbitrary<Optimizer> {
-  const learningRate = fc.constantFrom(0.001, 0.01, 0.03);
+  const learningRate = fc.constantFrom(0.0003, 0.001, 0.003);
   const weightDecay = fc.constantFrom(0, 0.01);
   return fc.oneof(
     fc.record({ learningRate, weightDecay }).map(sgd),
@@ -95,8 +96,10 @@ interface Recipe {
 function toCase(recipe: Recipe): Case {
   const { seed, batchSize, optimizer } = recipe;
   const random = seededRandom(seed, 'case');
-  const net = build(recipe);
-  const data = drawData(recipe, net.outputShape[0], random);
+  // Resizing makes pixels that are equal but for rounding; unmixed, as outputs, they would leave the prediction to chance.
+  const kept = recipe.classes === null ? { ...recipe, resized: null } : recipe;
+  const net = build(kept);
+  const data = drawData(kept, net.outputShape[0], random);
   const drawn = { network: net, data, batchSize, optimizer, parameters: drawParameters(net, random), seed };
   return Object.defineProperty(drawn, fc.toStringMethod, { value: () => show(drawn) });
 }

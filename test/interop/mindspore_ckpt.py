@@ -44,7 +44,7 @@ def write(folder):
 
 def read(path):
     kind = "safetensors" if path.endswith(".safetensors") else "ckpt"
-    found = ms.load_checkpoint(path, format=kind, crc_check=kind == "safetensors")
+    found = ms.load_checkpoint(path, format=kind)
     missing, _ = ms.load_param_into_net(training_cell(), found)
     entries = {}
     for name, value in found.items():

@@ -2,8 +2,10 @@
 import { availableParallelism } from 'node:os';
 import { EngineError } from '../../base/errors.js';
 import type { Dataset } from '../../dataset/dataset.js';
+import type { InputPlan } from '../../dataset/transforms.js';
 import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
+import { requireCompilable, requireFit, requireState } from '../checks.js';
 import type { CompileOptions, Engine, EvaluateResult, Program, ProgramState, TrainResult } from '../engine.js';
 import { loadLibrary, type NativeLibrary, type Pointer } from './library.js';
 import { encode, lower } from './lower.js';
@@ -40,12 +42,9 @@ export function nativeEngine({ threads, instructionSet }: NativeOptions = {}): E
   };
 }
 
-function compile(
-  library: NativeLibrary,
-  set: string,
-  network: Network,
-  { optimizer, batchSize, input, threads = 1 }: CompileOptions,
-): Program {
+function compile(library: NativeLibrary, set: string, network: Network, options: CompileOptions): Program {
+  requireCompilable(network, options);
+  const { optimizer, batchSize, input, threads = 1 } = options;
   const lowered = lower(network);
   const slots = slotNames(optimizer);
   const outputs = network.outputShape[0];
@@ -65,7 +64,14 @@ function compile(
   const numbers = Float32Array.of(...input.scale, ...input.shift, ...settings);
   const created = library.create(set, shape, lowered.valueSizes, encode(lowered.operations), numbers);
   if (created === null) throw new EngineError('E_NATIVE_COMPILE', `network ${network.name}: ${library.error(null)}`);
-  return new NativeProgram(library, created, { batchSize, outputs, size: network.parameterCount, slots: slots.length });
+  return new NativeProgram(library, created, {
+    network,
+    input,
+    batchSize,
+    outputs,
+    size: network.parameterCount,
+    slots: slots.length,
+  });
 }
 
 class NativeProgram implements Program {
@@ -76,6 +82,8 @@ class NativeProgram implements Program {
     private readonly library: NativeLibrary,
     program: Pointer,
     private readonly plan: {
+      readonly network: Network;
+      readonly input: InputPlan;
       readonly batchSize: number;
       readonly outputs: number;
       readonly size: number;
@@ -86,6 +94,7 @@ class NativeProgram implements Program {
   }
 
   async train(data: Dataset, order: Int32Array, { learningRate }: { learningRate: number }): Promise<TrainResult> {
+    this.requireFit(data, order);
     const losses = new Float32Array(Math.ceil(order.length / this.plan.batchSize));
     const results = new Int32Array(3);
     await this.call((program) =>
@@ -106,6 +115,7 @@ class NativeProgram implements Program {
   }
 
   async evaluate(data: Dataset, order: Int32Array): Promise<EvaluateResult> {
+    this.requireFit(data, order);
     const result = new Float64Array(2);
     await this.call((program) =>
       this.library.evaluate(program, data.images, data.labels, data.size, order, order.length, result),
@@ -114,6 +124,7 @@ class NativeProgram implements Program {
   }
 
   async predict(data: Dataset, order: Int32Array): Promise<Float32Array> {
+    this.requireFit(data, order);
     const outputs = new Float32Array(order.length * this.plan.outputs);
     await this.call((program) => this.library.predict(program, data.images, data.size, order, order.length, outputs));
     return outputs;
@@ -127,26 +138,26 @@ class NativeProgram implements Program {
     return { parameters: part(0), slots: Array.from({ length: slots }, (_, i) => part(i + 1)), step };
   }
 
-  load({ parameters, slots, step }: ProgramState): void {
-    const { size } = this.plan;
-    const all = new Float32Array(size * (this.plan.slots + 1));
-    for (const [i, values] of [parameters, ...slots].entries()) {
-      if (values.length !== size || i > this.plan.slots) {
-        throw new EngineError('E_STATE', `a state of ${values.length} numbers does not fit a program of ${size}`);
-      }
-      all.set(values, i * size);
-    }
-    this.library.setState(this.open(), all, step);
+  load(state: ProgramState): void {
+    const { network, size, slots } = this.plan;
+    requireState(network, slots, state);
+    const all = new Float32Array(size * (slots + 1));
+    for (const [i, values] of [state.parameters, ...state.slots].entries()) all.set(values, i * size);
+    this.library.setState(this.open(), all, state.step);
   }
 
   stop(): void {
-    if (this.program) this.library.stop(this.program);
+    if (this.program && this.running > 0) this.library.stop(this.program);
   }
 
   close(): void {
     if (this.running > 0) throw new EngineError('E_BUSY', 'a program cannot be closed while it runs; stop it first');
     if (this.program) this.library.destroy(this.program);
     this.program = undefined;
+  }
+
+  private requireFit(data: Dataset, order: Int32Array): void {
+    requireFit(this.plan.network, { plan: this.plan.input, data, order });
   }
 
   private open(): Pointer {

@@ -44,13 +44,18 @@ function imageReader({ source, height, width, scale, shift }: InputPlan): ImageR
           const left = columns.first[x] * channels;
           const right = columns.second[x] * channels;
           const across = columns.fraction[x];
-          const top = images[above + left] * (1 - across) + images[above + right] * across;
-          const bottom = images[below + left] * (1 - across) + images[below + right] * across;
-          into[to++] = (top * (1 - down) + bottom * down) * scale[c] + shift[c];
+          const top = between(images[above + left], images[above + right], across);
+          const bottom = between(images[below + left], images[below + right], across);
+          into[to++] = between(top, bottom, down) * scale[c] + shift[c];
         }
       }
     }
   };
+}
+
+/** In this form the mean of two equal numbers is exactly that number. */
+function between(a: number, b: number, fraction: number): number {
+  return a + (b - a) * fraction;
 }
 
 /**

@@ -66,7 +66,14 @@ export class ModelCheckpoint implements Callback {
   private async save(run: Run): Promise<void> {
     if (run.step === this.savedStep) return;
     const path = this.pathFor(run);
-    await saveCheckpoint(path, run.checkpoint());
+    const checkpoint = run.checkpoint();
+    for (const [name, { data }] of checkpoint.parameters) {
+      // The loss may still be a number when a parameter no longer is: the next step would tell.
+      if (data.every(Number.isFinite)) continue;
+      const what = `${name} is no longer made of numbers after step ${run.step}; the last checkpoint before it is kept`;
+      throw new TrainError('E_DIVERGED', `${what}. A smaller learning rate than ${run.learningRate} may help`);
+    }
+    await saveCheckpoint(path, checkpoint);
     this.savedStep = run.step;
     this.latest = path;
     await this.removeOldest(this.prefixFor(run));

@@ -114,7 +114,8 @@ export class ReduceLROnPlateau implements Callback {
     if (!this.plateau.isOver(record)) return;
     const rate = Math.max(run.learningRate * this.factor, this.minLearningRate);
     if (rate < run.learningRate) {
-      log.info(`learning rate ${run.learningRate} → ${rate} after epoch ${record.epoch}: ${this.plateau.describe()}`);
+      const [before, after] = [run.learningRate, rate].map((value) => Number(value.toPrecision(4)));
+      log.info(`learning rate ${before} → ${after} after epoch ${record.epoch}: ${this.plateau.describe()}`);
       run.learningRate = rate;
     }
     this.plateau.waited = 0;

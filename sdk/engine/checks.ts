@@ -1,10 +1,10 @@
 /** What must fit before a network runs. */
-import { DatasetError, EngineError } from '../../base/errors.js';
-import type { Dataset } from '../../dataset/dataset.js';
-import type { InputPlan } from '../../dataset/transforms.js';
-import { count } from '../../nn/layers.js';
-import type { Network } from '../../nn/network.js';
-import type { CompileOptions, ProgramState } from '../engine.js';
+import { DatasetError, EngineError } from '../base/errors.js';
+import type { Dataset } from '../dataset/dataset.js';
+import type { InputPlan } from '../dataset/transforms.js';
+import { count } from '../nn/layers.js';
+import type { Network } from '../nn/network.js';
+import type { CompileOptions, ProgramState } from './engine.js';
 
 /**
  * That the network reads what the plan makes (an image, or a vector of as many numbers) and ends in classes.

@@ -1,0 +1,60 @@
+/** Runs the built `mindts` command as a person would, in a process of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { packageRoot } from '../../sdk/base/package.js';
+
+export interface Ended {
+  /** The exit code, or the signal that ended it. */
+  readonly code: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Waits until the output so far matches. */
+  seen(pattern: RegExp): Promise<void>;
+}
+
+export const COMMAND = join(packageRoot, 'dist', 'sdk', 'cli', 'mindts.js');
+
+/** Starts it; `cache` becomes MINDTS_CACHE. */
+export function start(
+  args: readonly string[],
+  { cache, file = COMMAND, env = {} }: { cache: string; file?: string; env?: NodeJS.ProcessEnv },
+): Running {
+  const child = spawn(process.execPath, [file, ...args], {
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], MINDTS_CACHE: cache, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => (output.stdout += chunk));
+  child.stderr.on('data', (chunk) => (output.stderr += chunk));
+  const ended = once(child, 'close').then(([code, signal]) => ({ code: code ?? signal, ...output }));
+  return {
+    child,
+    ended,
+    seen: async (pattern) => {
+      while (!pattern.test(output.stdout + output.stderr)) {
+        const more = await Promise.race([
+          once(child.stdout, 'data'),
+          once(child.stderr, 'data'),
+          ended.then(() => undefined),
+        ]);
+        if (more === undefined && !pattern.test(output.stdout + output.stderr)) {
+          throw new Error(`it ended without ${pattern}:\n${output.stdout}${output.stderr}`);
+        }
+      }
+    },
+  };
+}
+
+/** Runs it to its end. */
+export function run(
+  args: readonly string[],
+  options: { cache: string; file?: string; env?: NodeJS.ProcessEnv },
+): Promise<Ended> {
+  return start(args, options).ended;
+}

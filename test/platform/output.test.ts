@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { type Checkpoint, saveCheckpoint } from '../../sdk/checkpoint/checkpoint.js';
+import { prepareOutput } from '../../sdk/platform/output.js';
+import { workFolder } from '../../sdk/platform/work-folders.js';
+
+const checkpoint = (epoch: number): Checkpoint => ({
+  parameters: new Map([['fc.bias', { shape: [1], data: Float32Array.of(epoch) }]]),
+  optimizer: new Map(),
+  epoch,
+  step: epoch * 10,
+});
+
+function place(t: Test): { url: string; folder: string } {
+  const root = t.testdir();
+  process.env['MINDTS_CACHE'] = join(root, 'cache');
+  const url = join(root, 'out');
+  return { url, folder: workFolder('output', url) };
+}
+
+test('a new run finds its folder empty; what was there is set aside', async (t) => {
+  const { url, folder } = place(t);
+  t.same(await prepareOutput({ url }), { folder, resume: undefined });
+  writeFileSync(join(folder, 'a.ckpt'), '');
+  await prepareOutput({ url });
+  t.same(readdirSync(folder), []);
+  t.same(readdirSync(`${folder}.previous`), ['a.ckpt']);
+});
+
+test('a resumed run gets the newest whole checkpoint, from its folder or from where results went', async (t) => {
+  const { url, folder } = place(t);
+  t.equal((await prepareOutput({ url, resume: true })).resume, undefined, 'none yet');
+  const save = async (where: string, epoch: number, age: number): Promise<string> => {
+    const path = join(where, `checkpoint_lenet-${epoch}_10.ckpt`);
+    await saveCheckpoint(path, checkpoint(epoch));
+    utimesSync(path, 1e6 - age, 1e6 - age);
+    return path;
+  };
+  await save(folder, 2, 3);
+  await save(url, 7, 9);
+  t.equal(
+    (await prepareOutput({ url, resume: true })).resume?.epoch,
+    2,
+    'the newest, not the furthest: 7 is of an older run',
+  );
+  await save(url, 3, 2);
+  writeFileSync(join(url, 'history.json'), '{}');
+  t.equal((await prepareOutput({ url, resume: true })).resume?.epoch, 3);
+  t.ok(existsSync(join(folder, 'checkpoint_lenet-3_10.ckpt')), 'brought here');
+  t.ok(existsSync(join(folder, 'history.json')), 'with its history');
+  truncateSync(await save(folder, 4, 1), 20);
+  t.equal((await prepareOutput({ url, resume: true })).resume?.epoch, 3, 'a damaged one is passed over');
+});
+
+test('a folder that another living process works on is refused; the lock of a dead one is not', async (t) => {
+  const { url, folder } = place(t);
+  mkdirSync(join(folder, '..'), { recursive: true });
+  const other = spawn('sleep', ['60']);
+  await once(other, 'spawn');
+  writeFileSync(`${folder}.lock`, String(other.pid));
+  await t.rejects(prepareOutput({ url }), { code: 'E_BUSY', message: new RegExp(`process ${other.pid} is at work`) });
+  other.kill('SIGKILL');
+  await once(other, 'exit');
+  await prepareOutput({ url });
+  t.same(readdirSync(folder), []);
+});
+
+test('a place that cannot be written is found out at once', async (t) => {
+  const { url } = place(t);
+  writeFileSync(url, 'a file, not a folder');
+  await t.rejects(prepareOutput({ url }), { name: 'StorageError' });
+});

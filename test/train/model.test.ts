@@ -1,0 +1,106 @@
+import { test } from 'tap';
+import { fromArrays } from '../../sdk/dataset/dataset.js';
+import { nativeEngine } from '../../sdk/engine/native/native.js';
+import { referenceEngine } from '../../sdk/engine/reference/reference.js';
+import { heUniform } from '../../sdk/nn/initializers.js';
+import { dense, flatten, input, relu } from '../../sdk/nn/layers.js';
+import { LeNet5 } from '../../sdk/nn/lenet.js';
+import { network } from '../../sdk/nn/network.js';
+import { sgd } from '../../sdk/nn/optimizers.js';
+import { Model } from '../../sdk/train/model.js';
+import { smallDigits } from '../small-digits.js';
+
+const mlp = () => {
+  const hidden = relu(dense(flatten(input([1, 32, 32])), { name: 'fc1', outFeatures: 32, initializer: heUniform() }));
+  return network('mlp', dense(hidden, { name: 'fc2', outFeatures: 10 }));
+};
+
+test('a model learns on every engine, and both learn the same', async (t) => {
+  const { train, test: held } = smallDigits();
+  const results = [];
+  for (const engine of [nativeEngine({ threads: 2 }), referenceEngine()]) {
+    const model = new Model({ network: mlp(), optimizer: sgd({ learningRate: 0.02, momentum: 0.9 }), engine });
+    const before = await model.evaluate(held);
+    const history = await model.train(train, { epochs: 3, batchSize: 32, validation: held });
+    t.equal(history.length, 3);
+    t.ok(history[2].accuracy > before.accuracy + 0.3, `${before.accuracy} → ${history[2].accuracy}`);
+    t.same(await model.evaluate(held), { loss: history[2].validationLoss, accuracy: history[2].accuracy });
+    results.push(history[2]);
+  }
+  t.ok(Math.abs(results[0].loss - results[1].loss) < 1e-3, `${results[0].loss} and ${results[1].loss}`);
+});
+
+test('predict gives a row of logits per sample and the class of the largest', async (t) => {
+  const { test: held } = smallDigits({ train: 10, test: 37 });
+  const model = new Model({ network: LeNet5(), engine: nativeEngine({ threads: 2 }) });
+  const { logits, classes } = await model.predict(held);
+  t.equal(logits.length, 370);
+  t.equal(classes.length, 37);
+  for (const [i, c] of classes.entries())
+    t.equal(logits[i * 10 + c], Math.max(...logits.subarray(i * 10, i * 10 + 10)));
+  const hits = classes.filter((c, i) => c === held.labels[i]).length;
+  t.equal((await model.evaluate(held)).accuracy, hits / 37);
+});
+
+test('two runs with one seed and thread count end in the same bits, another seed does not', async (t) => {
+  const { train } = smallDigits();
+  const run = async (seed: number) => {
+    const model = new Model({ network: LeNet5(), engine: nativeEngine({ threads: 2 }), seed });
+    await model.train(train, { epochs: 2, batchSize: 24 });
+    return Buffer.from(model.state.parameters.buffer);
+  };
+  const first = await run(1);
+  t.ok(first.equals(await run(1)));
+  t.notOk(first.equals(await run(2)));
+});
+
+test('a last, smaller batch is left out, or trained on when asked', async (t) => {
+  const { train } = smallDigits({ train: 100, test: 10 });
+  for (const [dropRemainder, steps] of [
+    [true, 3],
+    [false, 4],
+  ] as const) {
+    const model = new Model({ network: mlp(), engine: nativeEngine({ threads: 2 }) });
+    const [epoch] = await model.train(train, { epochs: 1, batchSize: 32, dropRemainder });
+    t.equal(epoch.step, steps);
+  }
+});
+
+test('what does not fit is refused before the first step', async (t) => {
+  const { train } = smallDigits({ train: 40, test: 10 });
+  const model = new Model({ network: LeNet5(), engine: nativeEngine({ threads: 1 }) });
+  await t.rejects(model.train(train, { epochs: 1, batchSize: 64 }), {
+    code: 'E_BATCH',
+    message: 'a batch of 64 is larger than the data set: small/train holds 40 samples',
+  });
+  await t.rejects(model.train(train, { epochs: 1, batchSize: 0 }), { code: 'E_BATCH' });
+  const narrow = fromArrays({
+    images: new Uint8Array(784),
+    labels: [0],
+    height: 28,
+    width: 28,
+    classes: 10,
+    source: 'narrow',
+  });
+  await t.rejects(model.evaluate(narrow), {
+    code: 'E_SHAPE',
+    message: 'narrow: its images are [1, 28, 28] after the transforms, the network lenet reads [1, 32, 32]',
+  });
+  const many = fromArrays({ images: new Uint8Array(1024), labels: [0], height: 32, width: 32, classes: 11 });
+  await t.rejects(model.evaluate(many), { code: 'E_LABEL' });
+});
+
+test('a loss that is no number stops the run, names the step and keeps the parameters before it', async (t) => {
+  const { train } = smallDigits();
+  for (const engine of [nativeEngine({ threads: 2 }), referenceEngine()]) {
+    const model = new Model({ network: mlp(), optimizer: sgd({ learningRate: 1e30 }), engine });
+    const reasons: string[] = [];
+    const watch = { name: 'watch', onTrainEnd: (_: unknown, reason: string) => void reasons.push(reason) };
+    await t.rejects(model.train(train, { epochs: 2, batchSize: 32, callbacks: [watch] }), {
+      code: 'E_DIVERGED',
+      message: /no longer a number at step 2 \(epoch 1, step 2\)/,
+    });
+    t.same(reasons, ['diverged']);
+    t.equal(model.state.step, 1);
+  }
+});
