@@ -58,7 +58,8 @@ const noTerminal = spawnSync('script', ['--version']).status === 0 ? false : 'sc
 test('warnings are coloured on a terminal, unless NO_COLOR is set', { skip: noTerminal }, async (t) => {
   // script(1) takes one command as text, so the arguments come to it quoted by the shell.
   const onTerminal = `quoted=; for a; do quoted="$quoted '$(printf %s "$a" | sed "s/'/'\\\\\\\\''/g")'"; done; script -qec "$quoted" /dev/null`;
-  const env = { TERM: 'xterm', FORCE_COLOR: undefined, NO_COLOR: undefined };
+  // Node sees no colours where CI is set.
+  const env = { TERM: 'xterm', CI: undefined, FORCE_COLOR: undefined, NO_COLOR: undefined };
   t.equal(run(onTerminal, `log.warn('two')`, env).stdout, '\u001B[33mmindts: \u001B[0mtwo\r\n');
   t.equal(run(onTerminal, `log.warn('two')`, { ...env, NO_COLOR: '1' }).stdout, 'mindts: two\r\n');
 });
