@@ -68,9 +68,12 @@ struct mindts_program {
       slots.push_back(zeroed<float>(parameter_count));
       slot_pointers.push_back(slots.back().get());
     }
-    states.resize(shape[10]);
+    // A thread needs a group of images to work on.
+    const int groups = (batch + kernels->lanes - 1) / kernels->lanes;
+    const int count = shape[10] < groups ? shape[10] : groups;
+    states.resize(count);
     for (auto& state : states) allocate(state, kernels, ops, input, value_sizes, values, output_value, parameter_count);
-    threads = std::make_unique<Threads>(shape[10]);
+    threads = std::make_unique<Threads>(count);
   }
 
   // Puts n ≤ lanes images side by side and runs the network on them.
