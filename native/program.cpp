@@ -181,16 +181,19 @@ struct mindts_program {
   }
 
   void evaluate(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, double* result) {
-    for (auto& s : states) s.loss = s.hits = 0;
+    // Summed group by group, so that the result is the same for any number of threads.
+    std::vector<double> losses((count + kernels->lanes - 1) / kernels->lanes);
+    for (auto& s : states) s.hits = 0;
     each_group(count, [&](int t, int64_t at, int n) {
-      forward(states[t], images, order + at, n);
-      loss(states[t], labels, order + at, n, 0, nullptr);
+      ThreadState& s = states[t];
+      s.loss = 0;
+      forward(s, images, order + at, n);
+      loss(s, labels, order + at, n, 0, nullptr);
+      losses[at / kernels->lanes] = s.loss;
     });
     result[0] = result[1] = 0;
-    for (auto& s : states) {
-      result[0] += s.loss;
-      result[1] += s.hits;
-    }
+    for (double group : losses) result[0] += group;
+    for (auto& s : states) result[1] += s.hits;
   }
 
   void predict(const uint8_t* images, const int32_t* order, int32_t count, float* out) {
