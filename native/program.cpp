@@ -79,7 +79,7 @@ struct mindts_program {
       : kernels(k) {
     const int values = shape[5];
     ops.resize(shape[6]);
-    std::memcpy(ops.data(), op_fields, ops.size() * sizeof(Op));
+    if (!ops.empty()) std::memcpy(ops.data(), op_fields, ops.size() * sizeof(Op));
     parameter_count = shape[7];
     slot_count = shape[8];
     batch = shape[9];

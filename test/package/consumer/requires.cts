@@ -1,0 +1,4 @@
+// A stranger's CommonJS file.
+import mindts = require('mindts');
+
+console.log(typeof mindts.Model, mindts.LeNet5({ classes: 10 }).parameterCount);
