@@ -97,7 +97,7 @@ function freeNames(code: string): readonly string[] {
 /** Each expression statement with a value behind it becomes a comparison. */
 function withChecks(code: string): string {
   let checked = code;
-  for (const statement of [...parse(code).statements].reverse()) {
+  for (const statement of parse(code).statements.toReversed()) {
     const [comment] = ts.getTrailingCommentRanges(code, statement.end) ?? [];
     if (!ts.isExpressionStatement(statement) || comment === undefined) continue;
     const value = code.slice(comment.pos + 2, comment.end).trim();
