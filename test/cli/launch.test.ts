@@ -106,7 +106,7 @@ test('an error is one line; --debug adds the stack', async (t) => {
   t.match(await launched(job), { code: 1, stderr: /^mindts: nothing here\n$/ });
   const { code, stderr } = await launched(job, ['--debug']);
   t.equal(code, 1);
-  t.match(stderr, /^mindts: nothing here\nmindts: DatasetError: nothing here\n {4}at .*job\.mjs/);
+  t.match(stderr, /^mindts: DatasetError: nothing here\n {4}at .*job\.mjs/);
 });
 
 test('an error that is not ours says so, and what to do', async (t) => {
