@@ -74,7 +74,7 @@ void conv_forward_block(const Op& op, const float* in, const float* w, const flo
           vec v = pool2(acc[c], which) + bias[c];
           if (op.relu) {
             which = v > 0 ? which : INACTIVE - ivec{};
-            v = max(v, vec{});
+            v = rectify(v);
           }
           const ptrdiff_t at = ((ptrdiff_t)(c * ph + y) * pw + x) * LANES;
           store(out + at, v);
@@ -90,7 +90,7 @@ void conv_forward_block(const Op& op, const float* in, const float* w, const flo
     for (int c = 0; c < C; c++)
       for (int i = 0; i < PX; i++) {
         vec v = acc[c][0][i] + bias[c];
-        store(out + ((ptrdiff_t)(c * op.out_h + y) * op.out_w + x + i) * LANES, op.relu ? max(v, vec{}) : v);
+        store(out + ((ptrdiff_t)(c * op.out_h + y) * op.out_w + x + i) * LANES, op.relu ? rectify(v) : v);
       }
   };
   for (int y = 0; y < op.out_h; y++) {

@@ -24,7 +24,7 @@ inline void dense_forward(const Op& op, const float* parameters, const Workspace
         const vec v = load(in + i * LANES);
         for (int r = 0; r < R; r++) acc[r] += v * w[r * n + i];
       }
-      for (int r = 0; r < R; r++) store(out + (o + r) * LANES, op.relu ? max(acc[r], vec{}) : acc[r]);
+      for (int r = 0; r < R; r++) store(out + (o + r) * LANES, op.relu ? rectify(acc[r]) : acc[r]);
     });
   }
 }

@@ -16,7 +16,7 @@ inline void add_or_store(const Op& op, float* at, vec v) { store(at, op.gradient
 inline void relu_forward(const Op& op, const Workspace& ws) {
   const float* in = ws.values[op.input];
   float* out = ws.values[op.output];
-  for (size_t i = 0; i < features(op); i++) store(out + i * LANES, max(load(in + i * LANES), vec{}));
+  for (size_t i = 0; i < features(op); i++) store(out + i * LANES, rectify(load(in + i * LANES)));
 }
 
 inline void relu_backward(const Op& op, const Workspace& ws) {

@@ -20,7 +20,7 @@ const char* mindts_error(const mindts_program*);
 // FLOP/s of multiply-adds on so many threads together, measured for some seconds.
 double mindts_peak(const char* instruction_set, int threads, double seconds);
 
-// shape: source_h, source_w, channels, h, w, value count, op count, parameter count, slots, batch size, threads, outputs,
+// shape: source_h, source_w, channels, h, w, value count, op count, parameter count, slots, batch size, threads at most, outputs,
 //        the output value, optimizer kind, nesterov
 // value_sizes: features of each value; value 0 is the input. ops: op count times the fields of Op (program.h).
 // numbers: scale and shift per channel; then momentum, weight decay, beta1, beta2, epsilon.

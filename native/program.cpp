@@ -11,39 +11,12 @@
 
 #include "mindts.h"
 #include "threads.h"
+#include "workspace.h"
 
 namespace mindts {
 namespace {
 
 thread_local std::string creation_error;
-
-struct FreeDeleter {
-  void operator()(void* p) const { std::free(p); }
-};
-template <class T>
-using Array = std::unique_ptr<T[], FreeDeleter>;
-
-// Zeroed, on a cache line's boundary, and a line longer than asked for.
-template <class T>
-Array<T> zeroed(size_t n) {
-  const size_t bytes = (n * sizeof(T) / 64 + 2) * 64;
-  void* p = std::aligned_alloc(64, bytes);
-  if (!p) throw std::bad_alloc();
-  std::memset(p, 0, bytes);
-  return Array<T>(static_cast<T*>(p));
-}
-
-// Owns what a Workspace points to.
-struct ThreadState {
-  std::vector<Array<float>> values, gradients, scratch;
-  std::vector<Array<int32_t>> choices;
-  std::vector<float*> value_pointers, gradient_pointers, scratch_pointers;
-  std::vector<int32_t*> choice_pointers;
-  Array<float> parameter_gradients, input_scratch;
-  Workspace workspace;
-  double loss;
-  int32_t hits;
-};
 
 const Kernels* find(const char* name) {
   for (const Kernels* const* k = all_kernels(); *k; k++)
@@ -95,33 +68,12 @@ struct mindts_program {
       slots.push_back(zeroed<float>(parameter_count));
       slot_pointers.push_back(slots.back().get());
     }
-    states.resize(shape[10]);
-    for (auto& state : states) allocate(state, values, value_sizes);
-    threads = std::make_unique<Threads>(shape[10]);
-  }
-
-  void allocate(ThreadState& s, int values, const int32_t* value_sizes) {
-    std::vector<bool> wanted(values, false);
-    wanted[output_value] = true;
-    for (const Op& op : ops)
-      if (op.gradient) wanted[op.input] = true;
-    for (int v = 0; v < values; v++) {
-      s.values.push_back(zeroed<float>((size_t)value_sizes[v] * kernels->lanes));
-      s.gradients.push_back(wanted[v] ? zeroed<float>((size_t)value_sizes[v] * kernels->lanes) : nullptr);
-      s.value_pointers.push_back(s.values.back().get());
-      s.gradient_pointers.push_back(s.gradients.back().get());
-    }
-    for (const Op& op : ops) {
-      const bool pools = op.pool || op.kind == OpKind::MaxPool;
-      s.scratch.push_back(zeroed<float>(kernels->op_scratch(op)));
-      s.choices.push_back(pools ? zeroed<int32_t>((size_t)value_sizes[op.output] * kernels->lanes) : nullptr);
-      s.scratch_pointers.push_back(s.scratch.back().get());
-      s.choice_pointers.push_back(s.choices.back().get());
-    }
-    s.parameter_gradients = zeroed<float>(parameter_count);
-    s.input_scratch = zeroed<float>(kernels->input_scratch(input));
-    s.workspace = {s.value_pointers.data(),  s.gradient_pointers.data(),  s.choice_pointers.data(),
-                   s.scratch_pointers.data(), s.parameter_gradients.get(), s.input_scratch.get()};
+    // A thread needs a group of images to work on.
+    const int groups = (batch + kernels->lanes - 1) / kernels->lanes;
+    const int count = shape[10] < groups ? shape[10] : groups;
+    states.resize(count);
+    for (auto& state : states) allocate(state, kernels, ops, input, value_sizes, values, output_value, parameter_count);
+    threads = std::make_unique<Threads>(count);
   }
 
   // Puts n ≤ lanes images side by side and runs the network on them.
@@ -229,16 +181,19 @@ struct mindts_program {
   }
 
   void evaluate(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, double* result) {
-    for (auto& s : states) s.loss = s.hits = 0;
+    // Summed group by group, so that the result is the same for any number of threads.
+    std::vector<double> losses((count + kernels->lanes - 1) / kernels->lanes);
+    for (auto& s : states) s.hits = 0;
     each_group(count, [&](int t, int64_t at, int n) {
-      forward(states[t], images, order + at, n);
-      loss(states[t], labels, order + at, n, 0, nullptr);
+      ThreadState& s = states[t];
+      s.loss = 0;
+      forward(s, images, order + at, n);
+      loss(s, labels, order + at, n, 0, nullptr);
+      losses[at / kernels->lanes] = s.loss;
     });
     result[0] = result[1] = 0;
-    for (auto& s : states) {
-      result[0] += s.loss;
-      result[1] += s.hits;
-    }
+    for (double group : losses) result[0] += group;
+    for (auto& s : states) result[1] += s.hits;
   }
 
   void predict(const uint8_t* images, const int32_t* order, int32_t count, float* out) {

@@ -42,6 +42,8 @@ inline vec load_unaligned(const float* p) {
 inline void store_unaligned(float* p, vec v) { std::memcpy(p, &v, sizeof v); }
 inline vec splat(float x) { return x - vec{}; }
 inline vec max(vec a, vec b) { return a > b ? a : b; }
+// ReLU; a NaN stays one, so that the loss shows it.
+inline vec rectify(vec v) { return vec{} > v ? vec{} : v; }
 
 inline float total(vec v) {
   float sum = 0;

@@ -4,10 +4,10 @@
  * behind, and the next one to write the same target puts `old` back if need be and removes it.
  */
 import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { ArchiveError, systemCode } from '../base/errors.js';
-import { isPartial, partialName, syncFolder } from '../base/files.js';
+import { isPartial, partialName, partialPrefix, syncFolder } from '../base/files.js';
+import { isRunning, processMark } from '../base/process-mark.js';
 
 /**
  * Lets `fill` write a new folder and, when it has returned, puts it in the place of `target`; when it throws,
@@ -22,7 +22,7 @@ export async function replaceFolder<T>(target: string, fill: (folder: string) =>
   inWork.add(work);
   try {
     await mkdir(work);
-    await writeFile(join(work, 'owner'), `${process.pid} ${hostname()}`);
+    await writeFile(join(work, 'owner'), processMark());
     const fresh = join(work, 'new');
     await mkdir(fresh);
     const result = await fill(fresh);
@@ -54,9 +54,9 @@ export async function trueFolder(path: string): Promise<string> {
 const inWork = new Set<string>();
 
 async function clearLeftovers(target: string): Promise<void> {
-  const [folder, prefix] = [dirname(target), `.${basename(target)}`];
+  const [folder, prefix] = [dirname(target), partialPrefix(target)];
   for (const item of await readdir(folder, { withFileTypes: true })) {
-    const isOurs = item.isDirectory() && isPartial(item.name) && item.name.replace(/\.[^.]*\.partial$/, '') === prefix;
+    const isOurs = item.isDirectory() && isPartial(item.name) && item.name.replace(/[^.]*\.partial$/, '') === prefix;
     const work = join(folder, item.name);
     if (!isOurs || (await isAtWork(work))) continue;
     // At one stroke, so that somebody who does work there, on another machine, cannot but notice.
@@ -69,15 +69,8 @@ async function clearLeftovers(target: string): Promise<void> {
 /** Whether the process that made a work folder still runs. Of those on other machines none is believed to. */
 async function isAtWork(work: string): Promise<boolean> {
   if (!(await exists(join(work, 'owner')))) return false;
-  const [pid, host] = (await readFile(join(work, 'owner'), 'utf8')).split(' ');
-  if (host !== hostname() || !/^\d+$/.test(pid)) return false;
-  // In a restarted container the killed process may have had our own number.
-  if (Number(pid) === process.pid) return inWork.has(work);
-  try {
-    return process.kill(Number(pid), 0);
-  } catch (error) {
-    return systemCode(error) === 'EPERM';
-  }
+  const owner = await readFile(join(work, 'owner'), 'utf8');
+  return owner === processMark() ? inWork.has(work) : isRunning(owner);
 }
 
 async function clear(work: string, target: string): Promise<void> {

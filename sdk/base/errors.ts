@@ -58,7 +58,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
   EMFILE: 'too many open files',
   ELOOP: 'too many links, or links in a circle',
-  EEXIST: 'it exists already',
+  EEXIST: 'a file stands where a folder should be',
   EBUSY: 'it is in use',
   EXDEV: 'it lies on another file system',
   EIO: 'input/output error',

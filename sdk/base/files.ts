@@ -1,14 +1,21 @@
 /** Files that are whole or absent: written beside their place, flushed, then renamed. */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError, systemCode, systemReason } from './errors.js';
 
 /** What a file is called until it is whole: `.name.1a2b3c4d.partial`, in the same folder. */
 export function partialName(path: string): string {
-  // A name may have 255 bytes; 50 characters are at most 200.
-  const name = [...basename(path)].slice(0, 50).join('');
-  return join(dirname(path), `.${name}.${randomBytes(4).toString('hex')}.partial`);
+  return join(dirname(path), `${partialPrefix(path)}${randomBytes(4).toString('hex')}.partial`);
+}
+
+/** What every {@link partialName} of a path begins with, its folder aside. */
+export function partialPrefix(path: string): string {
+  const name = basename(path);
+  if (Buffer.byteLength(name) <= 200) return `.${name}.`;
+  // A name may have 255 bytes; 40 characters are at most 160.
+  const hash = createHash('sha256').update(name).digest('hex').slice(0, 8);
+  return `.${[...name].slice(0, 40).join('')}~${hash}.`;
 }
 
 /** Whether a file name is one that {@link partialName} made: the leftover of a killed process. */

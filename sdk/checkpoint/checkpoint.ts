@@ -4,6 +4,7 @@ import { readTensorFile, writeTensorFile } from './file-format.js';
 import { formatState, type JsonObject, parseState } from './state.js';
 import { type Float32Tensor, quoted, type Tensor, type TensorFile } from './tensor-file.js';
 
+/** What a parameter file holds: parameters, and what else training needs to go on. */
 export interface Checkpoint {
   /** By name: `conv1.weight`. */
   readonly parameters: ReadonlyMap<string, Float32Tensor>;

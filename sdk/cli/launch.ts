@@ -20,7 +20,7 @@ import { runToEnd } from './report.js';
 export interface LaunchSpec<V> {
   readonly description: string;
   readonly options: Options<V>;
-  /** A file of `configs/` that holds defaults; `--config` names another. */
+  /** A file of `configs/` that holds defaults; what the file named by `--config` says goes before it. */
   readonly config?: string;
   readonly examples?: readonly string[];
 }
@@ -64,8 +64,11 @@ export function launch<V extends object>(
       argv,
       async () => {
         const { values: common } = parseOptions(COMMON, argv, { also: spec.options });
-        const file = common.config ?? (spec.config && join(packageRoot, 'configs', spec.config));
-        const config = file === undefined ? {} : await readConfig(file, spec.options);
+        const defaults = spec.config && join(packageRoot, 'configs', spec.config);
+        const config: Partial<V> = {};
+        for (const file of [defaults, common.config]) {
+          if (file) Object.assign(config, await readConfig(file, spec.options));
+        }
         const { values, warnings } = parseOptions(spec.options, argv, { config, also: COMMON });
         for (const warning of warnings) log.warn(warning);
         await job(values, { signal: interruption.signal });

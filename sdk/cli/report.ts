@@ -17,9 +17,9 @@ export async function runToEnd(
   try {
     await main();
   } catch (error) {
-    log.error(error instanceof Error ? error.message : String(error));
     const debug = argv.some((arg) => arg === '--debug' || arg === '--debug=true');
-    if (debug && error instanceof Error) log.error(error.stack ?? 'no stack');
+    const text = error instanceof Error ? (debug && error.stack) || error.message : String(error);
+    log.error(text);
     // A mistake of ours rather than of the user: the stack is what a report needs.
     if (!debug && !(error instanceof MindtsError)) {
       log.error('this is a fault of mindts: please report it with what --debug prints');

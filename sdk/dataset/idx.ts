@@ -23,7 +23,7 @@ export interface Idx {
  * @example
  * const { shape, data } = decodeIdx(Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 2, 7, 9), 'labels');
  * shape; // [2]
- * data; // Uint8Array [7, 9]
+ * data; // Uint8Array.of(7, 9)
  */
 export function decodeIdx(bytes: Uint8Array, source: string): Idx {
   const { shape, start, size } = decodeHeader(bytes, source);
@@ -37,7 +37,7 @@ export function decodeIdx(bytes: Uint8Array, source: string): Idx {
  *
  * @throws DatasetError `E_IDX_DIMENSIONS` when `shape` cannot be written or does not fit `data`
  * @example
- * encodeIdx([2], Uint8Array.of(7, 9)); // Uint8Array [0, 0, 8, 1, 0, 0, 0, 2, 7, 9]
+ * encodeIdx([2], Uint8Array.of(7, 9)); // Uint8Array.of(0, 0, 8, 1, 0, 0, 0, 2, 7, 9)
  */
 export function encodeIdx(shape: readonly number[], data: Uint8Array): Uint8Array {
   const fits =
@@ -68,7 +68,8 @@ export function encodeIdx(shape: readonly number[], data: Uint8Array): Uint8Arra
  * a gzip that is cut or damaged
  * @throws StorageError `E_READ` when the file cannot be read
  * @example
- * const labels = await readIdx('train/train-labels-idx1-ubyte');
+ * await writeFileAtomic('labels', encodeIdx([2], Uint8Array.of(7, 9)));
+ * (await readIdx('labels')).data; // Uint8Array.of(7, 9)
  */
 export async function readIdx(path: string, { maxBytes = 2 ** 31 - 1 }: { maxBytes?: number } = {}): Promise<Idx> {
   const stored = await readBounded(path, maxBytes);

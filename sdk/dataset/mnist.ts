@@ -6,6 +6,7 @@ import { type Dataset, fromArrays } from './dataset.js';
 import { readIdx } from './idx.js';
 import { normalize, rescale, resize, type Transform } from './transforms.js';
 
+/** Which half of a data set to read, and how. */
 export interface MnistOptions {
   readonly split: 'train' | 'test';
   /** Default 10. */

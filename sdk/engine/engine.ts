@@ -9,6 +9,7 @@ import type { Loss } from '../nn/losses.js';
 import type { Network } from '../nn/network.js';
 import type { Optimizer } from '../nn/optimizers.js';
 
+/** Where networks run. */
 export interface Engine {
   readonly name: 'native' | 'reference';
   /** What it runs on, for people: `AVX-512, 2 threads`. */
@@ -16,6 +17,7 @@ export interface Engine {
   compile(network: Network, options: CompileOptions): Program;
 }
 
+/** What a network is compiled with. */
 export interface CompileOptions {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
@@ -27,6 +29,7 @@ export interface CompileOptions {
   readonly threads?: number;
 }
 
+/** A network compiled by one engine for one batch size. It holds the parameters while training; close it at the end. */
 export interface Program {
   /**
    * One optimizer step for every `batchSize` of `order` (a last, smaller batch included), in that order.
@@ -49,6 +52,7 @@ export interface Program {
   close(): void;
 }
 
+/** What came of a call of {@link Program.train}. */
 export interface TrainResult {
   /** The mean loss of each step taken, before its update. */
   readonly losses: Float32Array;
@@ -61,12 +65,14 @@ export interface TrainResult {
   readonly ended: 'complete' | 'stopped' | 'diverged';
 }
 
+/** How well a program does on some samples. */
 export interface EvaluateResult {
   /** Mean over all samples. */
   readonly loss: number;
   readonly correct: number;
 }
 
+/** Everything that training changes in a program. */
 export interface ProgramState {
   /** All parameters, in the network's order. */
   readonly parameters: Float32Array;

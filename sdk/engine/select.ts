@@ -7,6 +7,7 @@ import { referenceEngine } from './reference/reference.js';
 
 /** What `--device_target` may say. */
 export const DEVICE_TARGETS = ['CPU', 'Ascend', 'GPU'] as const;
+/** One of {@link DEVICE_TARGETS}. */
 export type DeviceTarget = (typeof DEVICE_TARGETS)[number];
 
 /**
@@ -16,7 +17,7 @@ export type DeviceTarget = (typeof DEVICE_TARGETS)[number];
  * @param options target: default `CPU`; threads: default the processors this process may use
  * @throws EngineError `E_DEVICE` for `GPU`, which needs an engine that is not part of this version
  * @example
- * selectEngine().name; // 'native', or 'reference' without a compiler
+ * const { name } = selectEngine(); // 'native', or 'reference' without a compiler
  */
 export function selectEngine({
   target = 'CPU',

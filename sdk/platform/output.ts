@@ -1,10 +1,11 @@
 /** The folder a run writes into before its results are copied to where the user wants them. */
 import { rmSync } from 'node:fs';
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CheckpointError, StorageError, systemCode, systemReason } from '../base/errors.js';
-import { isPartial } from '../base/files.js';
+import { isPartial, partialName } from '../base/files.js';
 import { log } from '../base/log.js';
+import { isRunning, processMark } from '../base/process-mark.js';
 import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
 import { type CheckpointName, compareCheckpoints, parseCheckpointName } from '../checkpoint/name.js';
 import { copyFile } from '../storage/copy.js';
@@ -62,34 +63,43 @@ async function requireWritable(url: string): Promise<void> {
 
 /** Keeps other processes out of a folder while this one lives; the lock of a dead process does not count. */
 async function hold(folder: string): Promise<void> {
-  const path = `${folder}.lock`;
-  for (;;) {
-    try {
-      const file = await open(path, 'wx');
-      await file.writeFile(String(process.pid));
-      await file.close();
-      process.on('exit', () => rmSync(path, { force: true }));
-      return;
-    } catch (error) {
-      if (systemCode(error) !== 'EEXIST') throw error;
+  const lock = `${folder}.lock`;
+  const mine = partialName(lock);
+  await writeFile(mine, processMark());
+  try {
+    // A link appears with its content, and only where nothing is.
+    while (!(await links(mine, lock))) {
+      const holder = await readFile(lock, 'utf8').catch(unlessMissing);
+      if (holder === processMark()) return;
+      if (holder !== undefined && isRunning(holder)) {
+        const [pid] = holder.split(' ');
+        throw new StorageError('E_BUSY', `process ${pid} is at work on ${folder}: wait for it, or give another URL`);
+      }
+      // Moved away rather than removed: of several that find it dead, one moves it, and none a newer one unseen.
+      const dead = partialName(lock);
+      await rename(lock, dead).catch(unlessMissing);
+      const moved = await readFile(dead, 'utf8').catch(unlessMissing);
+      if (moved !== undefined && moved !== holder) await links(dead, lock);
+      await rm(dead, { force: true });
     }
-    const holder = Number(await readFile(path, 'utf8'));
-    if (holder === process.pid) return;
-    if (isAlive(holder)) {
-      throw new StorageError('E_BUSY', `process ${holder} is at work on ${folder}: wait for it, or give another URL`);
-    }
-    await rm(path, { force: true });
+    process.on('exit', () => rmSync(lock, { force: true }));
+  } finally {
+    await rm(mine);
   }
 }
 
-function isAlive(pid: number): boolean {
-  if (!(pid > 0)) return false;
+async function links(file: string, place: string): Promise<boolean> {
   try {
-    process.kill(pid, 0);
+    await link(file, place);
     return true;
   } catch (error) {
-    return systemCode(error) === 'EPERM';
+    if (systemCode(error) === 'EEXIST') return false;
+    throw error;
   }
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (systemCode(error) !== 'ENOENT') throw error;
 }
 
 async function setAside(folder: string): Promise<void> {

@@ -17,7 +17,7 @@ export type WorkFolder = 'data' | 'output' | 'result' | 'checkpoint';
  * @param kind `data`, `output`, …
  * @param subject what it is for, a path or URL; the same subject always gets the same folder
  * @example
- * workFolder('output', './out'); // '/cache/output' on a platform, else '~/.cache/mindts/output/out-1f3870be'
+ * const folder = workFolder('output', './out'); // '/cache/output' on a platform, else '~/.cache/mindts/output/out-1f3870be'
  */
 export function workFolder(kind: WorkFolder, subject: string): string {
   if (onPlatform()) return join('/cache', kind);

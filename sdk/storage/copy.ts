@@ -30,7 +30,7 @@ export interface CopyFolderOptions {
  * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE`, `E_SIZE` (it shrank meanwhile), `E_NO_SPACE`, …;
  * an older file at the destination then stays as it was
  * @example
- * await localStore.write('in/a.txt', Buffer.from('seven'));
+ * await writeFileAtomic('in/a.txt', 'seven');
  * await copyFile('in/a.txt', 'copies/a.txt'); // 5
  */
 export async function copyFile(source: string, destination: string): Promise<number> {
@@ -50,7 +50,7 @@ export async function copyFile(source: string, destination: string): Promise<num
  * @throws StorageError `E_NOT_FOUND`, `E_EMPTY`, `E_NOT_FOLDER`, `E_INTO_ITSELF`, `E_LINK` (a link to nothing
  * or in a circle), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, …
  * @example
- * await localStore.write('in/a.txt', Buffer.from('seven'));
+ * await writeFileAtomic('in/a.txt', 'seven');
  * await copyFolder('in', 'copies'); // { files: 1, skipped: 0, bytes: 5 }
  * await copyFolder('in', 'copies', { onlyChanged: true }); // { files: 0, skipped: 1, bytes: 0 }
  */

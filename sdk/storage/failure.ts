@@ -32,7 +32,7 @@ const NOT_FOLDER: Failure = { code: 'E_NOT_FOLDER', advice: 'remove that file, o
 const FAILURES: Readonly<Record<string, Failure>> = {
   ENOENT: { code: 'E_NOT_FOUND', advice: 'check its spelling' },
   ENOTDIR: NOT_FOLDER,
-  EEXIST: { ...NOT_FOLDER, reason: 'a file stands where a folder should be' },
+  EEXIST: NOT_FOLDER,
   EISDIR: { code: 'E_NOT_FILE', advice: 'name a file in it' },
   EACCES: DENIED,
   EPERM: DENIED,

@@ -13,7 +13,7 @@ const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map([
  * @throws StorageError `E_SCHEME` for a scheme that no store serves
  * @example
  * const store = await storeFor('data/train');
- * await store.stat('data/train'); // undefined, where there is no such folder
+ * await store.stat('data/train'); // undefined
  */
 export async function storeFor(url: string): Promise<Store> {
   const scheme = schemeOf(url);

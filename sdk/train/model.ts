@@ -116,7 +116,7 @@ export class Model {
 
   private async withProgram<T>(data: Dataset, state: ProgramState, use: (program: Program) => Promise<T>): Promise<T> {
     this.requireFit(data);
-    const program = this.compile(data, 32);
+    const program = this.compile(data, data.size);
     try {
       program.load(state);
       return await use(program);

@@ -7,6 +7,7 @@ import type { Network } from '../nn/network.js';
 import type { Optimizer } from '../nn/optimizers.js';
 import type { Callback } from './callback.js';
 
+/** What a model is made of. */
 export interface ModelOptions {
   readonly network: Network;
   /** Default: softmax cross-entropy. */
@@ -19,6 +20,7 @@ export interface ModelOptions {
   readonly seed?: number;
 }
 
+/** How to train. */
 export interface TrainOptions {
   readonly epochs: number;
   /** Samples per step. Default 32. */
@@ -34,6 +36,7 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How well a model does on a data set. */
 export interface Evaluation {
   /** Mean over all samples. */
   readonly loss: number;
@@ -41,6 +44,7 @@ export interface Evaluation {
   readonly accuracy: number;
 }
 
+/** What a model says of each sample of a data set. */
 export interface Prediction {
   /** `[size, outputs]`, row by row, in the order of the data set. */
   readonly logits: Float32Array;

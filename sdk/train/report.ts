@@ -1,5 +1,6 @@
-/** How well a classification went, class by class. */
+import { DatasetError } from '../base/errors.js';
 
+/** How well a classification went, class by class. */
 export interface ClassificationReport {
   /** Share of samples classified rightly, 0 to 1. */
   readonly accuracy: number;
@@ -21,6 +22,8 @@ export interface ClassificationReport {
 /**
  * Compares predicted with actual classes, number by number.
  *
+ * @throws DatasetError `E_COUNT` when there are not as many of one as of the other, `E_LABEL` for a number that is none
+ *   of the `classes`
  * @example
  * classificationReport([0, 1, 1], [0, 1, 0], 2).confusion; // [[1, 1], [0, 1]]
  */
@@ -29,8 +32,17 @@ export function classificationReport(
   actual: ArrayLike<number>,
   classes: number,
 ): ClassificationReport {
+  if (predicted.length !== actual.length) {
+    throw new DatasetError('E_COUNT', `${predicted.length} predictions for ${actual.length} labels`);
+  }
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  for (let i = 0; i < actual.length; i++) confusion[actual[i]][predicted[i]]++;
+  for (let i = 0; i < actual.length; i++) {
+    if (confusion[actual[i]]?.[predicted[i]] === undefined) {
+      const pair = `labelled ${actual[i]} and predicted as ${predicted[i]}`;
+      throw new DatasetError('E_LABEL', `sample ${i} is ${pair}; ${classes} classes are 0 to ${classes - 1}`);
+    }
+    confusion[actual[i]][predicted[i]]++;
+  }
   const hits = confusion.map((row, c) => row[c]);
   const perClass = confusion.map((row, c) => {
     const support = sum(row);

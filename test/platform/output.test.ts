@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type Checkpoint, saveCheckpoint } from '../../sdk/checkpoint/checkpoint.js';
@@ -60,8 +70,15 @@ test('a folder that another living process works on is refused; the lock of a de
   mkdirSync(join(folder, '..'), { recursive: true });
   const other = spawn('sleep', ['60']);
   await once(other, 'spawn');
-  writeFileSync(`${folder}.lock`, String(other.pid));
+  const stat = readFileSync(`/proc/${other.pid}/stat`, 'utf8');
+  const began = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  writeFileSync(`${folder}.lock`, `${other.pid} ${began} ${hostname()}`);
   await t.rejects(prepareOutput({ url }), { code: 'E_BUSY', message: new RegExp(`process ${other.pid} is at work`) });
+  writeFileSync(`${folder}.lock`, `${other.pid} 1 ${hostname()}`);
+  await prepareOutput({ url });
+  t.pass('a number used again by another process is not the one that held it');
+  rmSync(`${folder}.lock`);
+  writeFileSync(`${folder}.lock`, `${other.pid} ${began} ${hostname()}`);
   other.kill('SIGKILL');
   await once(other, 'exit');
   await prepareOutput({ url });

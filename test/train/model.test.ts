@@ -24,7 +24,9 @@ test('a model learns on every engine, and both learn the same', async (t) => {
     const history = await model.train(train, { epochs: 3, batchSize: 32, validation: held });
     t.equal(history.length, 3);
     t.ok(history[2].accuracy > before.accuracy + 0.3, `${before.accuracy} → ${history[2].accuracy}`);
-    t.same(await model.evaluate(held), { loss: history[2].validationLoss, accuracy: history[2].accuracy });
+    const after = await model.evaluate(held);
+    t.equal(after.accuracy, history[2].accuracy);
+    t.ok(Math.abs(after.loss - (history[2].validationLoss ?? 0)) < 1e-9, 'the sum may be taken in another order');
     results.push(history[2]);
   }
   t.ok(Math.abs(results[0].loss - results[1].loss) < 1e-3, `${results[0].loss} and ${results[1].loss}`);

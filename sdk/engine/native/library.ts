@@ -81,7 +81,10 @@ export function loadLibrary(): NativeLibrary {
 
 function open(): NativeLibrary {
   if (process.env['MINDTS_NATIVE'] === 'off') {
-    throw new EngineError('E_NATIVE_ABSENT', 'the native engine is switched off (MINDTS_NATIVE=off)');
+    throw new EngineError(
+      'E_NATIVE_ABSENT',
+      'the native engine is switched off (MINDTS_NATIVE=off): unset MINDTS_NATIVE to use it',
+    );
   }
   const present = libraryCandidates().filter((path) => existsSync(path));
   if (present.length === 0) {

@@ -10,6 +10,7 @@ import type { CompileOptions, Engine, EvaluateResult, Program, ProgramState, Tra
 import { loadLibrary, type NativeLibrary, type Pointer } from './library.js';
 import { encode, lower } from './lower.js';
 
+/** How the native engine uses this machine. */
 export interface NativeOptions {
   /** Threads a batch is spread over. Default: the processors this process may use. */
   readonly threads?: number;

@@ -27,7 +27,7 @@ export interface BatchResult {
  * @example
  * const net = network('linear', dense(input([2]), { name: 'fc', outFeatures: 2 }));
  * const batch = { inputs: Float64Array.of(1, 2), labels: [0] };
- * lossAndGradients(net, softmaxCrossEntropy(), { parameters: new Float64Array(6), ...batch }).loss; // log 2
+ * lossAndGradients(net, softmaxCrossEntropy(), { parameters: new Float64Array(6), ...batch }).loss; // Math.log(2)
  */
 export function lossAndGradients(
   network: Network,

@@ -12,10 +12,9 @@ export type { Precision, Real } from './real.js';
  * @param options precision: of parameters, optimizer state and what layers make (default `float32`, as in every other
  * engine); `state()` gives float32 either way
  * @example
- * const net = LeNet5();
- * const plan = planInput({ height: 28, width: 28, channels: 1 }, [resize(32, 32), rescale(1 / 255)]);
- * const options = { loss: softmaxCrossEntropy(), optimizer: sgd(), batchSize: 32, input: plan };
- * referenceEngine().compile(net, options).state().parameters.length; // 61706
+ * const black = fromArrays({ images: new Uint8Array(32 * 32), labels: [7], height: 32, width: 32, classes: 10 });
+ * const model = new Model({ network: LeNet5(), engine: referenceEngine() });
+ * (await model.predict(black)).logits.length; // 10
  */
 export function referenceEngine({ precision = 'float32' }: { readonly precision?: Precision } = {}): Engine {
   return {
