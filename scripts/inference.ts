@@ -24,7 +24,6 @@ export default mindts.launch(import.meta.url, spec, async (args) => {
   // Prepare: copy and unzip what came from the platform.
   const folder = await mindts.prepareData(args.data_url);
   const checkpoint = await mindts.loadCheckpoint(await mindts.fetchFile(args.ckpt_url));
-  const output = await mindts.prepareOutput({ url: args.result_url, kind: 'result' });
 
   // The data set, the network, its trained parameters.
   const transforms = mindts.mnistTransforms(args.image_height, args.image_width);
@@ -36,6 +35,7 @@ export default mindts.launch(import.meta.url, spec, async (args) => {
 
   // Predict, write, copy back.
   const { classes } = await model.predict(testSet);
+  const output = await mindts.prepareOutput({ url: args.result_url, kind: 'result' });
   const lines = [...classes].map((predicted, i) => `Predicted: "${predicted}", Actual: "${testSet.labels[i]}"\n`);
   const report = mindts.classificationReport(classes, testSet.labels, args.num_classes);
   await mindts.writeFileAtomic(join(output.folder, 'result.txt'), lines.join(''));

@@ -50,7 +50,6 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
     callbacks: [
       new mindts.ProgressBar(),
       new mindts.LossMonitor(),
-      new mindts.TimeMonitor(),
       new mindts.HistoryFile({ folder: output.folder }),
       checkpoints,
       new mindts.UploadOutput({ from: output.folder, to: args.train_url }),

@@ -3,10 +3,10 @@
  * the target while it is exchanged, and `owner`, which says who works there. A killed process leaves it
  * behind, and the next one to write the same target puts `old` back if need be and removes it.
  */
-import { lstat, mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ArchiveError, systemCode } from '../base/errors.js';
-import { isPartial, partialName, partialPrefix, syncFolder } from '../base/files.js';
+import { exists, isPartial, makeFolder, partialName, partialPrefix, syncFolder } from '../base/files.js';
 import { isRunning, processMark } from '../base/process-mark.js';
 
 /**
@@ -16,7 +16,7 @@ import { isRunning, processMark } from '../base/process-mark.js';
  * @throws what `fill` throws, Node's system errors, or ArchiveError `E_ZIP_WRITE` when another process interfered
  */
 export async function replaceFolder<T>(target: string, fill: (folder: string) => Promise<T>): Promise<T> {
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolder(dirname(target));
   await clearLeftovers(target);
   const work = partialName(target);
   inWork.add(work);
@@ -77,14 +77,4 @@ async function clear(work: string, target: string): Promise<void> {
   const old = join(work, 'old');
   if ((await exists(old)) && !(await exists(target))) await rename(old, target);
   await rm(work, { recursive: true, force: true });
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (systemCode(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

@@ -3,21 +3,26 @@ import { readFile } from 'node:fs/promises';
 import type { Node } from 'yaml';
 import { ArgumentError, systemReason } from '../base/errors.js';
 import { nearest } from './nearest.js';
-import { type Options, readValue } from './option.js';
+import { type Options, type OptionTable, readValue } from './option.js';
 
 /**
  * Reads a YAML 1.2 configuration file by the same table of options as the command line. A key without a
  * value (`ckpt_url:`, `null`, `''`) means "not given".
  *
+ * @param settings also: keys of other commands, which are passed over, so that one file serves several
  * @throws ArgumentError `E_CONFIG_READ` when the file cannot be read, `E_CONFIG_YAML` when it is not a flat
  *   YAML map, `E_CONFIG_KEY` for an unknown key, `E_ARGUMENT_VALUE` for a wrong value; each names file and line
  * @example
  * const options = { batch_size: integer({ min: 1, default: 8, description: 'samples per step' }) };
  * await readConfig('missing.yaml', options).catch((error) => error.code); // 'E_CONFIG_READ'
  */
-export async function readConfig<V extends object>(path: string, options: Options<V>): Promise<Partial<V>> {
+export async function readConfig<V extends object>(
+  path: string,
+  options: Options<V>,
+  { also = {} }: { readonly also?: OptionTable } = {},
+): Promise<Partial<V>> {
   const entries = await readEntries(path);
-  const unknown = [...entries.keys()].find((key) => !Object.hasOwn(options, key));
+  const unknown = [...entries.keys()].find((key) => !Object.hasOwn(options, key) && !Object.hasOwn(also, key));
   if (unknown !== undefined) {
     const meant = nearest(unknown, Object.keys(options));
     throw new ArgumentError(

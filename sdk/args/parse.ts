@@ -53,7 +53,11 @@ export function parseOptions<V extends object>(
   if (!isComplete(values, options)) {
     const missing = Object.keys(options).filter((name) => !Object.hasOwn(values, name));
     const flagNames = missing.map((name) => `--${name}`).join(', ');
-    throw new ArgumentError('E_ARGUMENT_REQUIRED', `required, but not given: ${flagNames}; --help describes them`);
+    const passed = unknown.length > 0 ? ` (${passedOver(unknown, Object.keys(known))})` : '';
+    throw new ArgumentError(
+      'E_ARGUMENT_REQUIRED',
+      `required, but not given: ${flagNames}${passed}; --help describes them`,
+    );
   }
   return { values, positionals, warnings: unknown.length > 0 ? [passedOver(unknown, Object.keys(known))] : [] };
 }
@@ -154,11 +158,22 @@ function isComplete<V extends object>(values: Partial<V>, options: Options<V>): 
 
 function passedOver(unknown: readonly string[], known: readonly string[]): string {
   const listed = [...new Set(unknown)].map((spelling) => {
-    const meant = nearest(spelling.replace(/^--?/, '').replaceAll('-', '_'), known);
+    const word = spelling.replace(/^--?/, '').replaceAll('-', '_');
+    const other = OTHER_NAMES.get(word);
+    const meant = known.find((name) => name === word || name === other) ?? nearest(word, known);
     return meant === undefined ? spelling : `${spelling} (did you mean --${meant}?)`;
   });
   return `passed over flags that are not known here: ${listed.join(', ')}`;
 }
+
+/** What other frameworks call our flags. */
+const OTHER_NAMES: ReadonlyMap<string, string> = new Map([
+  ['epochs', 'epoch_size'],
+  ['num_epochs', 'epoch_size'],
+  ['lr', 'learning_rate'],
+  ['batch', 'batch_size'],
+  ['resume_from_checkpoint', 'resume'],
+]);
 
 function isHelp(argument: string): boolean {
   return argument === '--help' || argument === '-h';

@@ -1,6 +1,6 @@
 /** Files that are whole or absent: written beside their place, flushed, then renamed. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError, systemCode, systemReason } from './errors.js';
 
@@ -49,7 +49,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
 export async function replaceFile(path: string, fill: (partial: string) => Promise<void>): Promise<void> {
   const partial = partialName(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await fill(partial);
     await rename(partial, path);
     await syncFolder(dirname(path));
@@ -58,6 +58,36 @@ export async function replaceFile(path: string, fill: (partial: string) => Promi
     if (error instanceof Error && 'syscall' in error) {
       throw new StorageError('E_WRITE', `cannot write ${path}: ${systemReason(error)}`, { cause: error });
     }
+    throw error;
+  }
+}
+
+/**
+ * Makes a folder and those above it that are missing. Node's own recursive `mkdir` never ends where the system lets no
+ * folder be made and says that the parent is missing, as /proc does.
+ *
+ * @throws Node's system errors
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const code = systemCode(error);
+    const isThere = code === 'EEXIST' && (await stat(path)).isDirectory();
+    if (isThere) return;
+    if (code !== 'ENOENT' || dirname(path) === path || (await exists(dirname(path)))) throw error;
+    await makeFolder(dirname(path));
+    await makeFolder(path);
+  }
+}
+
+/** Whether something stands at a path. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
     throw error;
   }
 }

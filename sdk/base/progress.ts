@@ -15,6 +15,8 @@ export interface Progress {
   done(note?: string): void;
   /** It ended before all was through; why is for the error to say. */
   fail(): void;
+  /** It ends without a word: something else says how it went. */
+  clear(): void;
 }
 
 /** What takes a while. */
@@ -42,7 +44,7 @@ export function startProgress(
   task: Task,
   { stream = process.stderr, now = () => performance.now() }: Surroundings = {},
 ): Progress {
-  if (!isFirstRank()) return { update() {}, done() {}, fail() {} };
+  if (!isFirstRank()) return { update() {}, done() {}, fail() {}, clear() {} };
   const start = now();
   let done = 0;
   let note = '';
@@ -71,6 +73,10 @@ export function startProgress(
       done = task.total ?? done;
       note = oneLine(lastNote);
       end((view) => `${view.label}: ${amount(done, task.unit)} in ${duration(view.seconds)}${noted(view)}`);
+    },
+    clear() {
+      if (!ended) stopDrawing?.();
+      ended = true;
     },
     fail() {
       end((view) => `${view.label}: stopped after ${duration(view.seconds)}, at ${share(view)}${ofTotal(view)}`);

@@ -1,5 +1,7 @@
 /** `mindts doctor`: what this machine can do, what is missing, and what to do about it. */
+
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { dirname } from 'node:path';
 import { packageVersion } from '../base/package.js';
 import { loadLibrary } from '../engine/native/library.js';
 import { nativeEngine } from '../engine/native/native.js';
@@ -18,7 +20,7 @@ export async function doctor(argv: readonly string[]): Promise<void> {
   row('node', `${process.version}, ${process.platform}-${process.arch}`);
   row('processor', `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} to use`);
   row('memory', `${gibibytes(freemem())} of ${gibibytes(totalmem())} GiB free`);
-  row('work', `${workFolder('data', 'example')}${onPlatform() ? ' (a platform: /cache can be written)' : ''}`);
+  row('work', onPlatform() ? '/cache (a platform: it can be written)' : dirname(dirname(workFolder('data', '.'))));
   await runToEnd(argv, async () => {
     const { path, instructionSets } = loadLibrary();
     row('native', `${path}: ${instructionSets().join(', ')}`);

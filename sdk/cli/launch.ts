@@ -14,6 +14,7 @@ import { flag, type Options, text } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
 import { log } from '../base/log.js';
 import { packageRoot } from '../base/package.js';
+import { deviceOptions, imageOptions, trainingOptions } from './options.js';
 import { runToEnd } from './report.js';
 
 /** What a launch file says of itself. */
@@ -38,6 +39,9 @@ const COMMON: Options<{ config: string | undefined; debug: boolean }> = {
   config: text({ description: 'a YAML file of defaults for these options', placeholder: 'FILE' }),
   debug: flag({ description: 'show the stack of an error' }),
 };
+
+/** What a configuration file may hold for other launch files. */
+const SHARED = { ...trainingOptions, ...imageOptions, ...deviceOptions };
 
 /**
  * Makes a launch file.
@@ -67,15 +71,19 @@ export function launch<V extends object>(
         const defaults = spec.config && join(packageRoot, 'configs', spec.config);
         const config: Partial<V> = {};
         for (const file of [defaults, common.config]) {
-          if (file) Object.assign(config, await readConfig(file, spec.options));
+          if (file) Object.assign(config, await readConfig(file, spec.options, { also: SHARED }));
         }
-        const { values, warnings } = parseOptions(spec.options, argv, { config, also: COMMON });
+        const { values, warnings, positionals } = parseOptions(spec.options, argv, { config, also: COMMON });
         for (const warning of warnings) log.warn(warning);
+        if (positionals.length > 0) log.warn(`passed over words that belong to no flag: ${positionals.join(' ')}`);
         await job(values, { signal: interruption.signal });
       },
       interruption.exitCode,
     );
     interruption.end();
+    if (interruption.exitCode() !== undefined && 'resume' in spec.options) {
+      log.info('the same command with --resume goes on from there');
+    }
   };
   if (isStartedFile(path)) void run(process.argv.slice(2));
   return run;

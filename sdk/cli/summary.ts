@@ -21,5 +21,12 @@ export function printSummary(
   const url = joinUrl(train_url, basename(checkpoint));
   log.info(`\naccuracy    ${(100 * last.accuracy).toFixed(2)} % on the test set after epoch ${last.epoch}`);
   log.info(`checkpoint  ${url}`);
-  log.info(`next        npx mindts inference --data_url ${data_url} --ckpt_url ${url} --result_url result`);
+  log.info(
+    `next        npx mindts inference --data_url ${quoted(data_url)} --ckpt_url ${quoted(url)} --result_url result`,
+  );
+}
+
+/** As one word for a shell. */
+function quoted(word: string): string {
+  return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,9 +1,9 @@
 /** The folder a run writes into before its results are copied to where the user wants them. */
 import { rmSync } from 'node:fs';
-import { link, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CheckpointError, StorageError, systemCode, systemReason } from '../base/errors.js';
-import { isPartial, partialName } from '../base/files.js';
+import { isPartial, makeFolder, partialName } from '../base/files.js';
 import { log } from '../base/log.js';
 import { isRunning, processMark } from '../base/process-mark.js';
 import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
@@ -41,16 +41,22 @@ export async function prepareOutput({
   const folder = workFolder(kind, url);
   await requireWritable(url);
   try {
-    await mkdir(dirname(folder), { recursive: true });
+    await makeFolder(dirname(folder));
     await hold(folder);
     if (!resume) await setAside(folder);
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     for (const name of await readdir(folder)) if (isPartial(name)) await rm(join(folder, name), { force: true });
   } catch (error) {
     if (error instanceof StorageError) throw error;
     throw new StorageError('E_WRITE', `cannot write ${folder}: ${systemReason(error)}`, { cause: error });
   }
-  return { folder, resume: resume ? await newestCheckpoint(folder, url) : undefined };
+  if (!resume) return { folder, resume: undefined };
+  const checkpoint = await newestCheckpoint(folder, url);
+  if (checkpoint === undefined) {
+    await setAside(folder);
+    await makeFolder(folder);
+  }
+  return { folder, resume: checkpoint };
 }
 
 /** Finds out now, not after the first epoch, that results cannot be copied there. */
@@ -114,17 +120,18 @@ async function setAside(folder: string): Promise<void> {
 
 interface Found extends CheckpointName {
   readonly url: string;
+  readonly file: string;
   readonly modified: number;
 }
 
 /** Of the newest run's checkpoints the furthest; one that is damaged is passed over with a warning. */
 async function newestCheckpoint(folder: string, trainUrl: string): Promise<Checkpoint | undefined> {
   const found = [...(await checkpointsIn(folder)), ...(await checkpointsIn(trainUrl))];
-  // A copy keeps its file's time, so that the same checkpoint in both places counts as equally new.
+  // A copy keeps its file's time, so that the same checkpoint in both places counts as equally new, this folder's first.
   found.sort((a, b) => b.modified - a.modified || compareCheckpoints(b, a));
-  for (const { url } of found) {
+  for (const { url, file } of found) {
     try {
-      const checkpoint = await loadCheckpoint(await fetchInto(url, folder));
+      const checkpoint = await loadInto(folder, url, file);
       log.info(`resuming from ${shownUrl(url)}`);
       return checkpoint;
     } catch (error) {
@@ -132,7 +139,7 @@ async function newestCheckpoint(folder: string, trainUrl: string): Promise<Check
       log.warn(`${error.message}; passed over`);
     }
   }
-  log.warn(`--resume: no checkpoint in ${shownUrl(trainUrl)} or ${folder}: training begins at the beginning`);
+  log.warn(`--resume: no whole checkpoint in ${shownUrl(trainUrl)} or ${folder}: training begins at the beginning`);
   return undefined;
 }
 
@@ -142,19 +149,26 @@ async function checkpointsIn(url: string): Promise<readonly Found[]> {
   const found: Found[] = [];
   for await (const { name, modified } of store.list(url)) {
     const parsed = name.includes('/') ? undefined : parseCheckpointName(name);
-    if (parsed) found.push({ ...parsed, url: joinUrl(url, name), modified });
+    if (parsed) found.push({ ...parsed, url: joinUrl(url, name), file: name, modified });
   }
   return found;
 }
 
-/** Brings a checkpoint and the history beside it into the output folder, if they are not there. */
-async function fetchInto(url: string, folder: string): Promise<string> {
-  const name = url.replace(/^.*\//, '');
-  const path = join(folder, decodeURIComponent(name));
-  if (path === url) return path;
-  const from = await storeFor(url);
-  const history = `${url.slice(0, -name.length)}history.json`;
-  if (await from.stat(history)) await copyFile(history, join(folder, 'history.json'));
-  await copyFile(url, path);
-  return path;
+/** Loads a checkpoint; one from elsewhere is brought here, and the history beside it, once it is known to be whole. */
+async function loadInto(folder: string, url: string, file: string): Promise<Checkpoint> {
+  const path = join(folder, file);
+  if (path === url) return loadCheckpoint(path);
+  const fetched = join(folder, `fetched-${file}`);
+  try {
+    await copyFile(url, fetched);
+    const checkpoint = await loadCheckpoint(fetched);
+    await rename(fetched, path);
+    const history = joinUrl(url.slice(0, url.lastIndexOf('/')), 'history.json');
+    if (await (await storeFor(history)).stat(history)) await copyFile(history, join(folder, 'history.json'));
+    return checkpoint;
+  } catch (error) {
+    await rm(fetched, { force: true });
+    if (!(error instanceof CheckpointError)) throw error;
+    throw new CheckpointError(error.code, error.message.replaceAll(fetched, shownUrl(url)), { cause: error });
+  }
 }

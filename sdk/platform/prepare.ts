@@ -28,6 +28,9 @@ export const BUILTIN_DIGITS = 'builtin:digits';
  */
 export async function prepareData(dataUrl: string): Promise<string> {
   if (dataUrl === BUILTIN_DIGITS) return drawDigits();
+  if (dataUrl.startsWith('builtin:')) {
+    throw new DatasetError('E_DATA_URL', `--data_url ${dataUrl}: there is only ${BUILTIN_DIGITS}`);
+  }
   const store = await storeFor(dataUrl);
   const entry = await store.stat(dataUrl);
   if (entry === undefined)

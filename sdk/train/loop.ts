@@ -3,6 +3,7 @@
  * the run, and knows its place as one number: the steps taken since the beginning.
  */
 import { TrainError } from '../base/errors.js';
+import { log } from '../base/log.js';
 import { type Dataset, epochOrder, everySample } from '../dataset/dataset.js';
 import type { Program, ProgramState } from '../engine/engine.js';
 import type { Callback, EpochRecord, Run, StopReason } from './callback.js';
@@ -45,13 +46,16 @@ export async function runTraining(
 
   try {
     await each((callback) => callback.onTrainBegin?.(run));
+    if (resume && reason === undefined && progress.step >= end) {
+      log.info(`${epochs === 1 ? '1 epoch is' : `${epochs} epochs are`} done already: nothing left to train`);
+    }
     let chunk = 1;
     while (reason === undefined && progress.step < end) {
       if (signal?.aborted) reason = 'interrupted';
       else chunk = await advance(chunk);
     }
     if (reason === undefined && signal?.aborted && progress.step < end) reason = 'interrupted';
-    await each((callback) => callback.onTrainEnd?.(run, reason ?? 'completed'));
+    await endTraining();
   } finally {
     signal?.removeEventListener('abort', interrupt);
   }
@@ -66,6 +70,18 @@ export async function runTraining(
     );
   }
   return run.history;
+
+  /** What ended the run is what its error tells; a callback that fails after that is a warning. */
+  async function endTraining(): Promise<void> {
+    for (const callback of callbacks) {
+      try {
+        await callback.onTrainEnd?.(run, reason ?? 'completed');
+      } catch (error) {
+        if (reason !== 'diverged' && reason !== 'interrupted') throw error;
+        log.warn(`${callback.name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
 
   /** Takes up to `chunk` steps, as far as the next pause, and says how many to take next time. */
   async function advance(chunk: number): Promise<number> {

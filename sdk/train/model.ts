@@ -11,6 +11,7 @@ import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
 import type { EpochRecord } from './callback.js';
 import { runTraining } from './loop.js';
 import type { Evaluation, ModelOptions, Prediction, TrainOptions } from './options.js';
+import { parametersAlone } from './snapshot.js';
 
 /**
  * Trains, evaluates and predicts.
@@ -43,6 +44,16 @@ export class Model {
   /** The parameters and what the optimizer keeps: what was loaded, or what the last training left. */
   get state(): ProgramState {
     return this.current;
+  }
+
+  /**
+   * The parameters as a checkpoint, for `saveCheckpoint`; where training stands is in the checkpoints of `ModelCheckpoint`.
+   *
+   * @example
+   * await saveCheckpoint('lenet.ckpt', new Model({ network: LeNet5() }).checkpoint());
+   */
+  checkpoint(): Checkpoint {
+    return parametersAlone(this.network, this.current);
   }
 
   /**

@@ -1,9 +1,10 @@
 /** A running training as a checkpoint, and back, bit for bit. */
 import { CheckpointError } from '../base/errors.js';
+import { log } from '../base/log.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { matchParameters } from '../checkpoint/match.js';
 import type { Float32Tensor } from '../checkpoint/tensor-file.js';
-import type { Program } from '../engine/engine.js';
+import type { Engine, Program, ProgramState } from '../engine/engine.js';
 import type { Network } from '../nn/network.js';
 import { type Optimizer, slotNames } from '../nn/optimizers.js';
 import type { Callback, Json } from './callback.js';
@@ -34,6 +35,7 @@ export interface Plan {
 export interface Trained {
   readonly network: Network;
   readonly optimizer: Optimizer;
+  readonly engine: Pick<Engine, 'description'>;
 }
 
 interface Running {
@@ -42,6 +44,11 @@ interface Running {
   readonly plan: Plan;
   readonly progress: Progress;
   readonly callbacks: readonly Callback[];
+}
+
+/** A network's parameters as a checkpoint: what another training may start from. */
+export function parametersAlone(network: Network, { parameters, step }: ProgramState): Checkpoint {
+  return { parameters: named(network, parameters, (name) => name), optimizer: new Map(), epoch: 0, step };
 }
 
 /** Everything a run needs to go on from where it is. */
@@ -65,7 +72,9 @@ export function snapshot({ model, program, plan, progress, callbacks }: Running)
     step: progress.step,
     state: {
       network: network.name,
+      engine: model.engine.description,
       ...plan,
+      ...settingsOf(optimizer),
       learningRate: progress.learningRate,
       lossSum: progress.lossSum,
       correct: progress.correct,
@@ -89,13 +98,20 @@ export function restore(checkpoint: Checkpoint, { model, program, plan, progress
       'this checkpoint holds parameters alone: load it as a start (--ckpt_url) instead',
     );
   }
-  for (const [key, wanted] of Object.entries({ network: network.name, ...plan })) {
+  for (const [key, wanted] of Object.entries({ network: network.name, ...plan, ...settingsOf(optimizer) })) {
     if (state[key] !== wanted) {
+      const [label, remedy] =
+        key === 'samples' ? ['this many samples:', 'on the same data set'] : [key, 'with the same'];
       throw new CheckpointError(
         'E_RESUME',
-        `the checkpoint is of a run with ${LABELS[key] ?? key} ${String(state[key])}, this one has ${String(wanted)}: resume with the same`,
+        `the checkpoint is of a run with ${label} ${String(state[key])}, this one has ${String(wanted)}: resume ${remedy}, or take its parameters as a start (--ckpt_url)`,
       );
     }
+  }
+  if (state['engine'] !== model.engine.description) {
+    log.warn(
+      `resuming with ${model.engine.description} what ${String(state['engine'])} began: not the same to the last bit`,
+    );
   }
   const shapes = network.parameters.map(({ name, shape }) => [name, shape] as const);
   matchParameters(checkpoint.parameters, new Map(shapes), 'the checkpoint');
@@ -116,12 +132,11 @@ export function restore(checkpoint: Checkpoint, { model, program, plan, progress
   }
 }
 
-const LABELS: Readonly<Record<string, string>> = {
-  batchSize: 'batch size',
-  dropRemainder: 'drop_remainder',
-  samples: 'this many samples:',
-  stepsPerEpoch: 'steps per epoch:',
-};
+/** The optimizer's settings by name, the learning rate that it began with among them. */
+function settingsOf(optimizer: Optimizer): { readonly [key: string]: number | boolean | string } {
+  const { kind, learningRate, ...rest } = optimizer;
+  return { optimizer: kind, initialLearningRate: learningRate, ...rest };
+}
 
 function named(
   network: Network,

@@ -1,7 +1,7 @@
 /** The shared library behind the native engine: where it lies, and its C functions (native/mindts.h) typed. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { EngineError } from '../../base/errors.js';
 import { packageRoot } from '../../base/package.js';
 
@@ -57,6 +57,8 @@ export interface NativeLibrary {
 }
 
 const ABI = 1;
+/** What builds the library: npm rebuilds what is installed, and not the clone one stands in. */
+const BUILD = packageRoot.includes(`${sep}node_modules${sep}`) ? 'npm rebuild mindts' : 'npm run build';
 const platform = `${process.platform}-${process.arch}`;
 let loaded: NativeLibrary | undefined;
 
@@ -90,7 +92,7 @@ function open(): NativeLibrary {
   if (present.length === 0) {
     throw new EngineError(
       'E_NATIVE_ABSENT',
-      `the native engine is not built for ${platform}: install a C++ compiler (Debian: apt-get install g++), then run \`npm rebuild mindts\``,
+      `the native engine is not built for ${platform}: install a C++ compiler (Debian: apt-get install g++), then run \`${BUILD}\``,
     );
   }
   const failures: string[] = [];
@@ -103,7 +105,7 @@ function open(): NativeLibrary {
   }
   throw new EngineError(
     'E_NATIVE_LOAD',
-    `the native engine cannot be loaded (${failures.join('; ')}): build it here with \`npm rebuild mindts\``,
+    `the native engine cannot be loaded (${failures.join('; ')}): build it here with \`${BUILD}\``,
   );
 }
 

@@ -1,7 +1,7 @@
 import { type Progress, startProgress } from '../../base/progress.js';
 import type { Callback, Run } from '../callback.js';
 
-/** A bar over the steps of an epoch on a terminal, a plain line now and then elsewhere. */
+/** A bar over the steps of an epoch on a terminal, a plain line now and then elsewhere; it goes when the epoch ends. */
 export class ProgressBar implements Callback {
   readonly name = 'ProgressBar';
   private bar: Progress | undefined;
@@ -23,7 +23,7 @@ export class ProgressBar implements Callback {
   }
 
   private end(): void {
-    this.bar?.done();
+    this.bar?.clear();
     this.bar = undefined;
   }
 }

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { log } from '../../base/log.js';
 import { copyFolder } from '../../storage/copy.js';
 import type { Callback, Run } from '../callback.js';
@@ -23,7 +24,8 @@ export class UploadOutput implements Callback {
     try {
       await this.upload();
     } catch (error) {
-      log.warn(`the output could not be copied after epoch ${run.epoch}, the next round tries again: ${String(error)}`);
+      const why = error instanceof Error ? error.message : String(error);
+      log.warn(`the output could not be copied after epoch ${run.epoch}, the next round tries again: ${why}`);
     }
   }
 
@@ -32,6 +34,8 @@ export class UploadOutput implements Callback {
   }
 
   private async upload(): Promise<void> {
+    // Nothing was saved yet: nothing to copy.
+    if ((await readdir(this.from)).length === 0) return;
     await copyFolder(this.from, this.to, { onlyChanged: true });
   }
 }
