@@ -21,6 +21,7 @@ import { parametersAlone } from './snapshot.js';
  * const model = new Model({ network: LeNet5(), seed: 1 });
  * await model.train(digits, { epochs: 1, batchSize: 32 });
  * const { accuracy } = await model.evaluate(digits);
+ * await saveCheckpoint('lenet.ckpt', model.checkpoint());
  */
 export class Model {
   readonly network: Network;
@@ -48,9 +49,6 @@ export class Model {
 
   /**
    * The parameters as a checkpoint, for `saveCheckpoint`; where training stands is in the checkpoints of `ModelCheckpoint`.
-   *
-   * @example
-   * await saveCheckpoint('lenet.ckpt', new Model({ network: LeNet5() }).checkpoint());
    */
   checkpoint(): Checkpoint {
     return parametersAlone(this.network, this.current);
