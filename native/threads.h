@@ -35,17 +35,27 @@ class Threads {
   }
 
   // Waits, inside a job, until every thread is here. Steps are a fraction of a millisecond, so a thread spins a
-  // while before it gives its processor away.
+  // while, then sleeps: two that share a processor would else wait for each other's time slices, and it is at
+  // waking that the system looks for an idle one.
   void barrier() {
-    const unsigned phase = phase_.load(std::memory_order_acquire);
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == count_) {
-      arrived_.store(0, std::memory_order_relaxed);
-      phase_.store(phase + 1, std::memory_order_release);
+    const unsigned phase = phase_.load();
+    if (arrived_.fetch_add(1) + 1 == count_) {
+      arrived_.store(0);
+      phase_.store(phase + 1);
+      if (sleeping_.load() > 0) {
+        std::lock_guard<std::mutex> lock(barrier_mutex_);
+        next_phase_.notify_all();
+      }
       return;
     }
-    for (int spins = 0; phase_.load(std::memory_order_acquire) == phase; spins++)
-      if (spins < 4000) pause();
-      else std::this_thread::yield();
+    for (int spins = 0; spins < 2000; spins++) {
+      if (phase_.load(std::memory_order_acquire) != phase) return;
+      pause();
+    }
+    std::unique_lock<std::mutex> lock(barrier_mutex_);
+    sleeping_.fetch_add(1);
+    next_phase_.wait(lock, [&] { return phase_.load() != phase; });
+    sleeping_.fetch_sub(1);
   }
 
  private:
@@ -91,6 +101,9 @@ class Threads {
   bool ended_ = false;
   alignas(64) std::atomic<int> arrived_{0};
   alignas(64) std::atomic<unsigned> phase_{0};
+  alignas(64) std::atomic<int> sleeping_{0};
+  std::mutex barrier_mutex_;
+  std::condition_variable next_phase_;
 };
 
 }  // namespace mindts
