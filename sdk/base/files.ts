@@ -70,14 +70,21 @@ export async function replaceFile(path: string, fill: (partial: string) => Promi
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
+    await makeOneFolder(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    // Another writer may have made the parent since: then one more try tells.
+    if (!(await exists(dirname(path)))) await makeFolder(dirname(path));
+    await makeOneFolder(path);
+  }
+}
+
+async function makeOneFolder(path: string): Promise<void> {
+  try {
     await mkdir(path);
   } catch (error) {
-    const code = systemCode(error);
-    const isThere = code === 'EEXIST' && (await stat(path)).isDirectory();
-    if (isThere) return;
-    if (code !== 'ENOENT' || dirname(path) === path || (await exists(dirname(path)))) throw error;
-    await makeFolder(dirname(path));
-    await makeFolder(path);
+    const isThere = systemCode(error) === 'EEXIST' && (await stat(path)).isDirectory();
+    if (!isThere) throw error;
   }
 }
 

@@ -16,6 +16,15 @@ test('a file is written whole, in folders that are made, and nothing else is lef
   t.same(readdirSync(join(path, '..')), ['note.txt']);
 });
 
+test('many writers at once make the same missing folders', async (t) => {
+  const folder = t.testdir();
+  for (const round of Array(50).keys()) {
+    const names = ['a', 'b', 'c', 'd'];
+    await Promise.all(names.map((name) => writeFileAtomic(join(folder, String(round), 'x', 'y', name), name)));
+    t.same(readdirSync(join(folder, String(round), 'x', 'y')).sort(), names);
+  }
+});
+
 test('of many writers at once one wins, and its file is whole', async (t) => {
   const path = join(t.testdir(), 'many');
   const contents = Array.from({ length: 20 }, (_, i) => String.fromCharCode(97 + i).repeat(100_000));

@@ -41,7 +41,8 @@ test('any folder of files is copied as it is', async (t) => {
       const source = join(folder, `from${run}`);
       const destination = join(folder, `to${run++}`);
       for (const [file, content] of Object.entries(files)) {
-        const below = join(source, 'd/'.repeat(file.length % (depth + 1)));
+        // No file is called D: names have small letters.
+        const below = join(source, 'D/'.repeat(file.length % (depth + 1)));
         mkdirSync(below, { recursive: true });
         writeFileSync(join(below, file), content);
       }
