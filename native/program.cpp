@@ -69,7 +69,7 @@ struct mindts_program {
       slot_pointers.push_back(slots.back().get());
     }
     // A thread needs a group of images to work on.
-    const int groups = (batch + kernels->lanes - 1) / kernels->lanes;
+    const int groups = int(((int64_t)batch + kernels->lanes - 1) / kernels->lanes);
     const int count = shape[10] < groups ? shape[10] : groups;
     states.resize(count);
     for (auto& state : states) allocate(state, kernels, ops, input, value_sizes, values, output_value, parameter_count);
@@ -125,13 +125,14 @@ struct mindts_program {
 
   void train(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, float learning_rate,
              float* losses, int32_t* results) {
-    const int steps = (count + batch - 1) / batch, n = threads->count();
+    const int64_t steps = ((int64_t)count + batch - 1) / batch;
+    const int n = threads->count();
     std::vector<char> busy(n);
     int32_t ended = 0, hits = 0, taken = 0;
     threads->run([&](int t) {
-      for (int s = 0; s < steps; s++) {
-        const int32_t* at = order + (int64_t)s * batch;
-        const int size = count - s * batch < batch ? count - s * batch : batch;
+      for (int64_t s = 0; s < steps; s++) {
+        const int32_t* at = order + s * batch;
+        const int size = count - s * batch < batch ? int(count - s * batch) : batch;
         busy[t] = gradients(t, images, labels, at, size, order + count);
         threads->barrier();
         double loss = 0;

@@ -21,8 +21,11 @@ export async function replaceFolder<T>(target: string, fill: (folder: string) =>
   const work = partialName(target);
   inWork.add(work);
   try {
-    await mkdir(work);
-    await writeFile(join(work, 'owner'), processMark());
+    // Under a name that nobody takes for a leftover until it says whose it is.
+    const unnamed = `${work}.new`;
+    await mkdir(unnamed);
+    await writeFile(join(unnamed, 'owner'), processMark());
+    await rename(unnamed, work);
     const fresh = join(work, 'new');
     await mkdir(fresh);
     const result = await fill(fresh);

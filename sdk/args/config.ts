@@ -1,7 +1,7 @@
 /** Hyper-parameters as a file that a person edits: flat YAML, its keys spelled as the flags. */
-import { readFile } from 'node:fs/promises';
 import type { Node } from 'yaml';
 import { ArgumentError, systemReason } from '../base/errors.js';
+import { readRegular } from '../base/files.js';
 import { nearest } from './nearest.js';
 import { type Options, type OptionTable, readValue } from './option.js';
 
@@ -49,11 +49,12 @@ interface Entry {
 }
 
 async function readEntries(path: string): Promise<Map<string, Entry>> {
-  const source = await readFile(path, 'utf8').catch((cause: unknown) => {
+  const bytes = await readRegular(path).catch((cause: unknown) => {
     throw new ArgumentError('E_CONFIG_READ', `cannot read the configuration file ${path}: ${systemReason(cause)}`, {
       cause,
     });
   });
+  const source = bytes.toString('utf8');
   // Loaded here because few commands read a file, and every one should start at once.
   const { LineCounter, isAlias, isMap, isScalar, parseDocument } = await import('yaml');
   const lines = new LineCounter();

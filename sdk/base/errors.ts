@@ -54,6 +54,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EDQUOT: 'disk quota exceeded',
   EROFS: 'read-only file system',
   EISDIR: 'it is a folder',
+  ENOTREG: 'it is a pipe or a device, not a file',
+  EFBIG: 'the file would be larger than allowed here',
   ENOTDIR: 'a part of the path is not a folder',
   ENAMETOOLONG: 'the name is too long',
   EMFILE: 'too many open files',

@@ -1,6 +1,7 @@
 /** Files that are whole or absent: written beside their place, flushed, then renamed. */
 import { createHash, randomBytes } from 'node:crypto';
-import { lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError, systemCode, systemReason } from './errors.js';
 
@@ -85,6 +86,30 @@ async function makeOneFolder(path: string): Promise<void> {
   } catch (error) {
     const isThere = systemCode(error) === 'EEXIST' && (await stat(path)).isDirectory();
     if (!isThere) throw error;
+  }
+}
+
+/**
+ * Opens a regular file to read; a pipe or a device, which may never end, is refused without waiting for it.
+ *
+ * @throws Node's system errors, and one with the code `ENOTREG`
+ */
+export async function openRegular(path: string): Promise<FileHandle> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const found = await file.stat();
+  if (found.isFile()) return file;
+  await file.close();
+  const code = found.isDirectory() ? 'EISDIR' : 'ENOTREG';
+  throw Object.assign(new Error(`${code}: open '${path}'`), { code, syscall: 'open' });
+}
+
+/** The content of a regular file, see {@link openRegular}. */
+export async function readRegular(path: string): Promise<Buffer> {
+  const file = await openRegular(path);
+  try {
+    return await file.readFile();
+  } finally {
+    await file.close();
   }
 }
 

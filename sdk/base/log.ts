@@ -14,19 +14,33 @@ export const log: {
   error(text: string): void;
 } = {
   info(text) {
-    if (isFirstRank()) writeLine(process.stdout, text);
+    if (isFirstRank()) writeLine(process.stdout, visible(text));
   },
   warn(text) {
-    writeLine(process.stderr, coloured('33', 'mindts: ') + ofRank() + text);
+    writeLine(process.stderr, coloured('33', 'mindts: ') + ofRank() + visible(text));
   },
   error(text) {
-    writeLine(process.stderr, coloured('31', 'mindts: ') + ofRank() + text);
+    writeLine(process.stderr, coloured('31', 'mindts: ') + ofRank() + visible(text));
   },
 };
 
+/**
+ * A text whose control characters are written out, line breaks and tabs aside: names in archives, files and URLs
+ * must not move the cursor, colour the terminal or turn the reading direction.
+ *
+ * @example
+ * visible('a\u001B[31mb'); // 'a\\x1b[31mb'
+ */
+export function visible(text: string): string {
+  return text.replace(CONTROLS, (character) => `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`);
+}
+
+const CONTROLS = /[^\P{Cc}\n\t]|[\u2028\u2029\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
+
 /** Whether this process speaks for the job: `RANK_ID` is 0 or unset. */
 export function isFirstRank(): boolean {
-  return Number(process.env.RANK_ID ?? 0) === 0;
+  // What is no number is no rank.
+  return !(Number(process.env.RANK_ID ?? 0) > 0);
 }
 
 /** Writes a line, above the progress that is being drawn, if any. */

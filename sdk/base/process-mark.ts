@@ -27,9 +27,10 @@ export function isRunning(mark: string): boolean {
 function startOf(pid: number): string | undefined {
   try {
     // The name, in parentheses, may hold spaces; what follows it begins with field 3.
-    return readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ')[19];
+    const line = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const [state, ...fields] = line.slice(line.lastIndexOf(')') + 2).split(' ');
+    // A zombie has ended; only its parent has not asked how.
+    return state === 'Z' ? 'ended' : fields[18];
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
     return undefined;

@@ -1,8 +1,7 @@
 /** The formats of parameter files, and which one a file has. */
-import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { CheckpointError, systemReason } from '../base/errors.js';
-import { writeFileAtomic } from '../base/files.js';
+import { readRegular, writeFileAtomic } from '../base/files.js';
 import { decodeMindSpore, encodeMindSpore } from './mindspore.js';
 import { looksLikeMindSpore } from './mindspore-seal.js';
 import { decodeSafetensors, encodeSafetensors, looksLikeSafetensors } from './safetensors.js';
@@ -36,7 +35,7 @@ export function formatOf(path: string, bytes: Uint8Array): CheckpointFormat {
 export async function readTensorFile(path: string): Promise<TensorFile> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readRegular(path);
   } catch (error) {
     throw new CheckpointError('E_CKPT_READ', `cannot read ${path}: ${systemReason(error)}`, { cause: error });
   }

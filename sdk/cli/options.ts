@@ -13,9 +13,9 @@ export const deviceOptions: Options<{ device_target: DeviceTarget; threads: numb
 
 /** What images and classes a network is built for. */
 export const imageOptions: Options<{ num_classes: number; image_height: number; image_width: number }> = {
-  num_classes: integer({ min: 2, default: 10, description: 'classes of the data set' }),
-  image_height: integer({ min: 16, default: 32, description: 'rows that images are resized to' }),
-  image_width: integer({ min: 16, default: 32, description: 'columns that images are resized to' }),
+  num_classes: integer({ min: 2, max: 65_536, default: 10, description: 'classes of the data set' }),
+  image_height: integer({ min: 16, max: 1024, default: 32, description: 'rows that images are resized to' }),
+  image_width: integer({ min: 16, max: 1024, default: 32, description: 'columns that images are resized to' }),
 };
 
 /** How training goes; configs/mnist.yaml holds the seed's settings. */

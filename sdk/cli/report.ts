@@ -18,7 +18,9 @@ export async function runToEnd(
     await main();
   } catch (error) {
     const debug = argv.some((arg) => arg === '--debug' || arg === '--debug=true');
-    const text = error instanceof Error ? (debug && error.stack) || error.message : String(error);
+    const message = error instanceof Error ? error.message : String(error);
+    // One line, whatever names of files it quotes.
+    const text = (debug && error instanceof Error && error.stack) || message.replaceAll('\n', '\\n');
     log.error(text);
     // A mistake of ours rather than of the user: the stack is what a report needs.
     if (!debug && !(error instanceof MindtsError)) {

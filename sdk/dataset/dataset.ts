@@ -23,7 +23,7 @@ export interface Dataset {
  * A data set of arrays in memory.
  *
  * @param options images: size × height × width × channels bytes; labels: one per image, in [0, classes)
- * @throws DatasetError `E_EMPTY`, `E_COUNT` (images and labels disagree), `E_LABEL` (out of range)
+ * @throws DatasetError `E_EMPTY`, `E_SHAPE` (no size of an image), `E_COUNT` (images and labels disagree), `E_LABEL` (out of range)
  * @example
  * const two = fromArrays({ images: new Uint8Array(2 * 4), labels: [0, 1], height: 2, width: 2, classes: 2 });
  * two.size; // 2
@@ -49,6 +49,13 @@ export function fromArrays({
 }): Dataset {
   const size = labels.length;
   if (size === 0) throw new DatasetError('E_EMPTY', `${source}: holds no samples`);
+  for (const [name, value] of Object.entries({ height, width, channels, classes })) {
+    if (Number.isInteger(value) && value >= 1 && value <= LARGEST_SIDE) continue;
+    throw new DatasetError(
+      'E_SHAPE',
+      `${source}: ${name} must be a whole number from 1 to ${LARGEST_SIDE}, not ${value}`,
+    );
+  }
   const bytes = height * width * channels;
   if (images.length !== size * bytes) {
     const held = images.length / bytes;
@@ -65,6 +72,9 @@ export function fromArrays({
   const plan = planInput({ height, width, channels }, transforms);
   return { source, size, classes, images, labels: classNumbers, plan };
 }
+
+/** Larger images than any camera's are a mistake, or meant to fill the memory. */
+const LARGEST_SIDE = 65_536;
 
 /**
  * The order in which an epoch visits the samples: a function of seed and epoch alone, so that a resumed run

@@ -3,9 +3,9 @@
  * http://yann.lecun.com/exdb/mnist/): two zero bytes, a byte for the type, a byte for the number of
  * dimensions, each dimension as a big-endian uint32, then the elements, the last dimension fastest.
  */
-import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { DatasetError, MindtsError, StorageError, systemReason } from '../base/errors.js';
+import { openRegular } from '../base/files.js';
 
 /** An array of unsigned bytes: `data` has as many elements as the product of `shape`. */
 export interface Idx {
@@ -127,7 +127,7 @@ function decodeHeader(bytes: Uint8Array, source: string): { shape: readonly numb
 
 async function readBounded(path: string, maxBytes: number): Promise<Uint8Array> {
   try {
-    const file = await open(path);
+    const file = await openRegular(path);
     try {
       const { size } = await file.stat();
       if (size > maxBytes) throw tooLarge(path, `it has ${size} bytes`, maxBytes);

@@ -9,7 +9,7 @@ import type { CompileOptions, ProgramState } from './engine.js';
 /**
  * That the network reads what the plan makes (an image, or a vector of as many numbers) and ends in classes.
  *
- * @throws EngineError `E_INPUT`, `E_OUTPUT`, `E_BATCH_SIZE`
+ * @throws EngineError `E_INPUT`, `E_OUTPUT`, `E_BATCH_SIZE`, `E_SIZE`
  */
 export function requireCompilable(network: Network, { input, batchSize }: CompileOptions): void {
   const made = [input.source.channels, input.height, input.width];
@@ -27,15 +27,31 @@ export function requireCompilable(network: Network, { input, batchSize }: Compil
       `network ${name} makes [${outputShape.join(', ')}]; a loss over classes needs a vector, so end it with flatten or dense`,
     );
   }
-  if (!Number.isInteger(batchSize) || batchSize < 1) {
-    throw new EngineError('E_BATCH_SIZE', `the batch size must be a whole number of at least 1, not ${batchSize}`);
+  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > LARGEST) {
+    throw new EngineError(
+      'E_BATCH_SIZE',
+      `the batch size must be a whole number from 1 to ${LARGEST}, not ${batchSize}`,
+    );
+  }
+  const { height, width, channels } = input.source;
+  const sizes = [height * width * channels, height * input.width, count(made), network.parameterCount];
+  for (const size of [...sizes, ...network.nodes.map(({ shape }) => count(shape))]) {
+    if (!Number.isInteger(size) || size < 0 || size > LARGEST) {
+      throw new EngineError(
+        'E_SIZE',
+        `network ${name}: an array of ${size} numbers is more than any engine runs (${LARGEST})`,
+      );
+    }
   }
 }
+
+/** Sizes are 32-bit numbers in the native engine; a sample's values times its 16 lanes must be addressable, too. */
+const LARGEST = 2 ** 27;
 
 /**
  * That the data set is the kind the program was compiled for, and `order` stays inside it.
  *
- * @throws DatasetError `E_PLAN`, `E_CLASSES`; EngineError `E_ORDER`
+ * @throws DatasetError `E_PLAN`, `E_COUNT`, `E_CLASSES`; EngineError `E_ORDER`
  */
 export function requireFit(
   network: Network,
@@ -45,6 +61,13 @@ export function requireFit(
     throw new DatasetError(
       'E_PLAN',
       `${data.source}: its images or transforms are not those the network was compiled for; give both data sets the same ones`,
+    );
+  }
+  const { height, width, channels } = plan.source;
+  if (data.images.length !== data.size * height * width * channels || data.labels.length !== data.size) {
+    throw new DatasetError(
+      'E_COUNT',
+      `${data.source}: its ${data.size} samples are not all there; make it with fromArrays`,
     );
   }
   const [outputs] = network.outputShape;

@@ -1,5 +1,5 @@
 /** The folder a run writes into before its results are copied to where the user wants them. */
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CheckpointError, StorageError, systemCode, systemReason } from '../base/errors.js';
@@ -40,10 +40,19 @@ export async function prepareOutput({
 }): Promise<Output> {
   const folder = workFolder(kind, url);
   await requireWritable(url);
+  const [there, here] = [await (await storeFor(url)).locate(url), await (await storeFor(folder)).locate(folder)];
+  if (there.startsWith(`${here}/`)) {
+    throw new StorageError(
+      'E_INTO_ITSELF',
+      `${shownUrl(url)} lies inside the work folder ${folder}: name it, or a place outside`,
+    );
+  }
   try {
     await makeFolder(dirname(folder));
     await hold(folder);
-    if (!resume) await setAside(folder);
+    // Where results go to the work folder itself, what lies there is the user's.
+    if (!resume && there !== here) await setAside(folder);
+    if (!resume) await markBeginning(url);
     await makeFolder(folder);
     for (const name of await readdir(folder)) if (isPartial(name)) await rm(join(folder, name), { force: true });
   } catch (error) {
@@ -57,6 +66,14 @@ export async function prepareOutput({
     await makeFolder(folder);
   }
   return { folder, resume: checkpoint };
+}
+
+/** Checkpoints there that are older than this file are of earlier runs: no run that began after them goes on with one. */
+const BEGINNING = 'run.json';
+
+async function markBeginning(url: string): Promise<void> {
+  const store = await storeFor(url);
+  await store.write(joinUrl(url, BEGINNING), Buffer.from(`${JSON.stringify({ began: new Date().toISOString() })}\n`));
 }
 
 /** Finds out now, not after the first epoch, that results cannot be copied there. */
@@ -88,9 +105,18 @@ async function hold(folder: string): Promise<void> {
       if (moved !== undefined && moved !== holder) await links(dead, lock);
       await rm(dead, { force: true });
     }
-    process.on('exit', () => rmSync(lock, { force: true }));
+    process.on('exit', () => release(lock));
   } finally {
     await rm(mine);
+  }
+}
+
+/** At exit nobody is left to tell: a lock that cannot be removed is that of a dead process. */
+function release(lock: string): void {
+  try {
+    if (readFileSync(lock, 'utf8') === processMark()) rmSync(lock);
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
   }
 }
 
@@ -146,9 +172,10 @@ async function newestCheckpoint(folder: string, trainUrl: string): Promise<Check
 async function checkpointsIn(url: string): Promise<readonly Found[]> {
   const store = await storeFor(url);
   if ((await store.stat(url))?.kind !== 'folder') return [];
+  const beginning = (await store.stat(joinUrl(url, BEGINNING)))?.modified ?? 0;
   const found: Found[] = [];
   for await (const { name, modified } of store.list(url)) {
-    const parsed = name.includes('/') ? undefined : parseCheckpointName(name);
+    const parsed = name.includes('/') || modified < beginning ? undefined : parseCheckpointName(name);
     if (parsed) found.push({ ...parsed, url: joinUrl(url, name), file: name, modified });
   }
   return found;

@@ -1,10 +1,12 @@
 /** Brings a job's data set to where it can be read: copied, unzipped, once. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { writeDigits } from '../../datasets/digits.js';
 import { isZip } from '../archive/is-zip.js';
+import { replaceFolder } from '../archive/replace-folder.js';
 import { unzip } from '../archive/unzip.js';
-import { DatasetError, StorageError, systemCode } from '../base/errors.js';
+import { DatasetError, StorageError, systemCode, systemReason } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
@@ -66,7 +68,8 @@ async function drawDigits(): Promise<string> {
   const folder = workFolder('data', BUILTIN_DIGITS);
   const origin = `${BUILTIN_DIGITS} seed 1`;
   if (!(await isPreparedFrom(folder, origin))) {
-    await writeDigits(folder);
+    await rm(markerOf(folder), { force: true });
+    await replaceFolder(folder, (fresh) => writeDigits(fresh));
     await writeFileAtomic(markerOf(folder), origin);
     log.info('drew 10000 training and 2000 test digits');
   }
@@ -93,6 +96,8 @@ async function unpack(archive: string, folder: string, origin: string): Promise<
   if (!(await isZip(archive))) {
     throw new DatasetError('E_DATA_URL', `--data_url ${archive}: neither a folder nor a zip`);
   }
+  // While the folder is not what the marker says, there is no marker.
+  await rm(markerOf(folder), { force: true });
   const progress = startProgress({ label: `unpacking ${basename(archive)}`, unit: 'bytes' });
   try {
     const { files } = await unzip(archive, folder, { onProgress: ({ bytes }) => progress.update(bytes) });
@@ -106,7 +111,7 @@ async function unpack(archive: string, folder: string, origin: string): Promise<
 
 /** The zip that is all a folder holds, hidden files aside. */
 async function onlyZip(folder: string, url: string): Promise<string | undefined> {
-  const names = (await readdir(folder)).filter((name) => !name.startsWith('.'));
+  const names = (await entriesOf(folder)).filter(({ name }) => !name.startsWith('.')).map(({ name }) => name);
   if (names.length === 0) throw new DatasetError('E_EMPTY', `--data_url ${shownUrl(url)}: the folder is empty`);
   const zips = names.filter((name) => name.toLowerCase().endsWith('.zip'));
   if (zips.length === 0 || zips.length < names.length) return undefined;
@@ -121,7 +126,7 @@ async function onlyZip(folder: string, url: string): Promise<string | undefined>
 
 /** Follows a folder that holds one folder and nothing else. */
 async function innermost(folder: string): Promise<string> {
-  const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
+  const entries = (await entriesOf(folder)).filter(({ name }) => !name.startsWith('.'));
   const [only] = entries;
   const isDataFolder = only?.name === 'train' || only?.name === 'test';
   if (entries.length !== 1 || !only.isDirectory() || isDataFolder) return folder;
@@ -139,6 +144,14 @@ async function isPreparedFrom(folder: string, origin: string): Promise<boolean> 
     return (await readFile(markerOf(folder), 'utf8')) === origin;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
-    throw error;
+    throw new StorageError('E_READ', `cannot read ${folder}: ${systemReason(error)}`, { cause: error });
+  }
+}
+
+async function entriesOf(folder: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    throw new StorageError('E_READ', `cannot read ${folder}: ${systemReason(error)}`, { cause: error });
   }
 }

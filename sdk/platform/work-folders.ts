@@ -5,8 +5,9 @@
  */
 import { createHash } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { systemCode } from '../base/errors.js';
 
 /** The kinds of files a job keeps. */
 export type WorkFolder = 'data' | 'output' | 'result' | 'checkpoint';
@@ -39,5 +40,15 @@ export function onPlatform(): boolean {
 }
 
 function cacheRoot(): string {
-  return process.env['MINDTS_CACHE'] || join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'mindts');
+  return process.env['MINDTS_CACHE'] || join(process.env['XDG_CACHE_HOME'] || join(home(), '.cache'), 'mindts');
+}
+
+function home(): string {
+  try {
+    return homedir();
+  } catch (error) {
+    // A user without a home, as containers have them.
+    if (systemCode(error) === undefined) throw error;
+    return tmpdir();
+  }
 }

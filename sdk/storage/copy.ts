@@ -195,3 +195,8 @@ async function forEach<T>(
   await items.return(undefined);
   if (failures.length > 0) throw failures[0];
 }
+
+/** Whether two URLs name one place. */
+export async function isSamePlace(a: string, b: string): Promise<boolean> {
+  return (await (await storeFor(a)).locate(a)) === (await (await storeFor(b)).locate(b));
+}

@@ -22,7 +22,7 @@ export interface EpochRecord {
 }
 
 /** Why training ended. */
-export type StopReason = 'completed' | 'earlyStopping' | 'interrupted' | 'diverged';
+export type StopReason = 'completed' | 'earlyStopping' | 'interrupted' | 'diverged' | 'failed';
 
 /** A training run as callbacks see it. */
 export interface Run {

@@ -27,6 +27,9 @@ export async function runTraining(
   options: TrainOptions & { readonly batchSize: number },
 ): Promise<readonly EpochRecord[]> {
   const { epochs, batchSize, dropRemainder = true, callbacks = [], resume, signal, validation } = options;
+  requireWhole('epochs', epochs);
+  for (const { name, everySteps } of callbacks)
+    if (everySteps !== undefined) requireWhole(`${name}: everySteps`, everySteps);
   const stepsPerEpoch = dropRemainder ? Math.floor(data.size / batchSize) : Math.ceil(data.size / batchSize);
   const plan: Plan = { seed: model.seed, batchSize, dropRemainder, samples: data.size, stepsPerEpoch };
   const progress: Progress = {
@@ -55,10 +58,14 @@ export async function runTraining(
       else chunk = await advance(chunk);
     }
     if (reason === undefined && signal?.aborted && progress.step < end) reason = 'interrupted';
+  } catch (error) {
+    reason = 'failed';
     await endTraining();
+    throw error;
   } finally {
     signal?.removeEventListener('abort', interrupt);
   }
+  await endTraining();
   if (reason === 'interrupted') {
     throw new TrainError('E_INTERRUPTED', `stopped after step ${progress.step} of ${end} (${where()})`);
   }
@@ -77,7 +84,7 @@ export async function runTraining(
       try {
         await callback.onTrainEnd?.(run, reason ?? 'completed');
       } catch (error) {
-        if (reason !== 'diverged' && reason !== 'interrupted') throw error;
+        if (reason === undefined || reason === 'earlyStopping') throw error;
         log.warn(`${callback.name}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
@@ -177,6 +184,11 @@ export async function runTraining(
       },
     };
   }
+}
+
+function requireWhole(what: string, value: number): void {
+  if (Number.isSafeInteger(value) && value >= 1) return;
+  throw new TrainError('E_OPTION', `${what} must be a whole number of at least 1, not ${value}`);
 }
 
 /** Evaluates with the parameters that are being trained, in the same program where the stored images agree. */

@@ -104,13 +104,13 @@ export function restore(checkpoint: Checkpoint, { model, program, plan, progress
         key === 'samples' ? ['this many samples:', 'on the same data set'] : [key, 'with the same'];
       throw new CheckpointError(
         'E_RESUME',
-        `the checkpoint is of a run with ${label} ${String(state[key])}, this one has ${String(wanted)}: resume ${remedy}, or take its parameters as a start (--ckpt_url)`,
+        `the checkpoint is of a run with ${label} ${shown(state[key])}, this one has ${String(wanted)}: resume ${remedy}, or take its parameters as a start (--ckpt_url)`,
       );
     }
   }
   if (state['engine'] !== model.engine.description) {
     log.warn(
-      `resuming with ${model.engine.description} what ${String(state['engine'])} began: not the same to the last bit`,
+      `resuming with ${model.engine.description} what ${shown(state['engine'])} began: not the same to the last bit`,
     );
   }
   const shapes = network.parameters.map(({ name, shape }) => [name, shape] as const);
@@ -130,6 +130,12 @@ export function restore(checkpoint: Checkpoint, { model, program, plan, progress
     const saved = isRecord(states) ? states[callback.name] : undefined;
     if (saved !== undefined) callback.restore?.(saved);
   }
+}
+
+/** A value of a file, for a message. */
+function shown(value: Json | undefined): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value ?? null);
+  return JSON.stringify(text.slice(0, 60)).slice(1, -1);
 }
 
 /** The optimizer's settings by name, the learning rate that it began with among them. */

@@ -1,10 +1,13 @@
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -145,7 +148,7 @@ test('after a loss that is no number the last good checkpoint stays, here and wh
   );
   t.equal(ended.code, 1);
   t.match(ended.stderr, /no longer a number at step 2 /);
-  t.same(readdirSync(out), ['checkpoint_lenet-1_1.ckpt']);
+  t.same(readdirSync(out), ['checkpoint_lenet-1_1.ckpt', 'run.json']);
 });
 
 test('a checkpoint that is truncated, of another network or of another shape is refused by name', async (t) => {
@@ -224,4 +227,36 @@ test('a full disk ends the run in one line; what was saved before stays whole', 
       t.equal(inspected.code, 0, `${name} is whole: ${inspected.stderr}`);
     }
   }
+});
+
+test('a pipe or a device in the place of a file is refused, not waited for', async (t) => {
+  const root = t.testdir({ given: {} });
+  const given = (name: string) => join(root, 'given', name);
+  await writeDigits(given('set'), { train: 40, test: 20 });
+  const images = given(join('set', 'train', 'train-images-idx3-ubyte'));
+  execFileSync('mkfifo', [given('pipe')]);
+  const args = ['train', '--data_url', given('set'), '--train_url', join(root, 'out')];
+  const message = /it is a pipe or a device, not a file/;
+  for (const [what, place] of [
+    ['pipe', given('pipe')],
+    ['device', '/dev/zero'],
+  ] as const) {
+    rmSync(images, { force: true });
+    symlinkSync(place, images);
+    await refuses(t, `images: ${what}`, { args, message, root });
+    await refuses(t, `config: ${what}`, { args: [...args, '--config', place], message, code: 2, root });
+    await refuses(t, `checkpoint: ${what}`, { args: ['ckpt', 'inspect', place], message, root });
+  }
+});
+
+test('names that would move the cursor or forge a line are shown, not obeyed', async (t) => {
+  const root = t.testdir({ given: {} });
+  const zip = join(root, 'given', 'evil.zip');
+  writeFileSync(zip, craftZip([{ name: 'a\u001B[31m\nmindts: all is well/x', data: Buffer.from('x') }]));
+  const ended = await run(['train', '--data_url', zip, '--train_url', join(root, 'out')], {
+    cache: join(root, 'cache'),
+  });
+  t.equal(ended.code, 1);
+  t.notOk(ended.stderr.includes('\u001B'));
+  t.equal(errorLines(ended).length, 1, ended.stderr);
 });

@@ -21,7 +21,7 @@ test('train, then inference with what came out, from a zip to a result', async (
   t.match(trained.stderr, /passed over flags that are not known here: --user_flag/);
   t.match(trained.stdout, /accuracy {4}\d\d\.\d\d % on the test set after epoch 10/);
   t.match(trained.stdout, `checkpoint  ${join(out, 'checkpoint_lenet-10_62.ckpt')}`);
-  t.same(readdirSync(out), ['checkpoint_lenet-10_62.ckpt', 'history.json']);
+  t.same(readdirSync(out), ['checkpoint_lenet-10_62.ckpt', 'history.json', 'run.json']);
   const { epochs } = JSON.parse(readFileSync(join(out, 'history.json'), 'utf8'));
   t.equal(epochs.length, 10);
   for (const key of ['epoch', 'step', 'loss', 'accuracy', 'seconds', 'imagesPerSecond'])

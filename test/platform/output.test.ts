@@ -90,3 +90,14 @@ test('a place that cannot be written is found out at once', async (t) => {
   writeFileSync(url, 'a file, not a folder');
   await t.rejects(prepareOutput({ url }), { name: 'StorageError' });
 });
+
+test('a new run that was killed before its first checkpoint does not go on with an older run', async (t) => {
+  const { url, folder } = place(t);
+  await saveCheckpoint(join(url, 'checkpoint_lenet-2_10.ckpt'), checkpoint(2));
+  utimesSync(join(url, 'checkpoint_lenet-2_10.ckpt'), 1e6, 1e6);
+  t.equal((await prepareOutput({ url, resume: true })).resume?.epoch, 2);
+  await prepareOutput({ url });
+  t.equal((await prepareOutput({ url, resume: true })).resume, undefined);
+  await saveCheckpoint(join(folder, 'checkpoint_lenet-1_10.ckpt'), checkpoint(1));
+  t.equal((await prepareOutput({ url, resume: true })).resume?.epoch, 1);
+});

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { writeDigits } from '../../datasets/digits.js';
@@ -86,4 +86,17 @@ test('off a platform each subject has a work folder of its own', async (t) => {
   t.equal(workFolder('output', 'out'), workFolder('output', './out'));
   t.not(workFolder('output', 'out'), workFolder('output', 'other/out'));
   t.ok(workFolder('data', '数据 集.zip').startsWith(join(folder, 'cache', 'data')));
+});
+
+test('a folder that is exchanged while its marker stands is not taken for what the marker says', async (t) => {
+  const folder = await place(t);
+  const zip = join(folder, 'digits.zip');
+  await makeZip(join(folder, 'set'), zip);
+  const data = await prepareData(zip);
+  rmSync(join(data, 'train'), { recursive: true });
+  writeFileSync(zip, 'no zip any more');
+  await t.rejects(prepareData(zip), { code: 'E_DATA_URL' });
+  await makeZip(join(folder, 'set'), zip);
+  t.same(await sizes(await prepareData(zip)), [30, 20], 'unpacked again');
+  await t.rejects(prepareData('builtin:letters'), { message: /there is only builtin:digits/ });
 });

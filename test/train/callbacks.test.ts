@@ -4,6 +4,7 @@ import { test } from 'tap';
 import { loadCheckpoint } from '../../sdk/checkpoint/checkpoint.js';
 import { nativeEngine } from '../../sdk/engine/native/native.js';
 import { LeNet5 } from '../../sdk/nn/lenet.js';
+import { sgd } from '../../sdk/nn/optimizers.js';
 import type { Callback, EpochRecord } from '../../sdk/train/callback.js';
 import { HistoryFile } from '../../sdk/train/callbacks/history-file.js';
 import { LearningRateScheduler } from '../../sdk/train/callbacks/learning-rate-scheduler.js';
@@ -124,4 +125,40 @@ test('UploadOutput copies after each epoch what is new; a failed round is made u
       name: 'StorageError',
     },
   );
+});
+
+test('when a callback fails, what was saved before is still copied, and the failure is what the run ends with', async (t) => {
+  const root = t.testdir({ out: {} });
+  const [out, to] = [join(root, 'out'), join(root, 'to')];
+  const reasons: string[] = [];
+  const fails: Callback = {
+    name: 'fails',
+    onPause: (run) => {
+      if (run.step === 7) throw new Error('no space left');
+    },
+    everySteps: 1,
+    onTrainEnd: (_run, reason) => void reasons.push(reason),
+  };
+  const upload = new UploadOutput({ from: out, to });
+  const saves = new ModelCheckpoint({ folder: out, saveCheckpointSteps: 2 });
+  await t.rejects(fit([saves, fails, upload]), { message: 'no space left' });
+  t.same(reasons, ['failed']);
+  t.same(readdirSync(to), readdirSync(out));
+  t.equal(readdirSync(to).length, 3);
+});
+
+test('a diverged run with nothing saved says that it diverged', async (t) => {
+  const out = t.testdir();
+  const wild = new Model({
+    network: LeNet5(),
+    optimizer: sgd({ learningRate: 1e30 }),
+    engine: nativeEngine({ threads: 2 }),
+  });
+  const upload = new UploadOutput({ from: out, to: join(out, '..', 'never') });
+  await t.rejects(wild.train(train, { epochs: 1, callbacks: [upload] }), { code: 'E_DIVERGED' });
+});
+
+test('a number of epochs or steps that means nothing is refused', async (t) => {
+  for (const epochs of [0, -1, 1.5, Number.NaN]) await t.rejects(fit([], epochs), { code: 'E_OPTION' });
+  await t.rejects(fit([{ name: 'never', everySteps: 0 }]), { code: 'E_OPTION', message: /never: everySteps/ });
 });

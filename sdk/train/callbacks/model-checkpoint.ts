@@ -60,7 +60,7 @@ export class ModelCheckpoint implements Callback {
   }
 
   async onTrainEnd(run: Run, reason: StopReason): Promise<void> {
-    if (reason !== 'diverged') await this.save(run);
+    if (reason !== 'diverged' && reason !== 'failed') await this.save(run);
   }
 
   private async save(run: Run): Promise<void> {
