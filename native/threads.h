@@ -48,7 +48,7 @@ class Threads {
       }
       return;
     }
-    for (int spins = 0; spins < 20000; spins++) {
+    for (int spins = 0; spins < 8000; spins++) {
       if (phase_.load(std::memory_order_acquire) != phase) return;
       pause();
     }

@@ -1,4 +1,5 @@
 /** A data set: samples in memory as bytes, and the transforms between them and the network. */
+import { crc32 } from 'node:zlib';
 import { DatasetError } from '../base/errors.js';
 import { permutation, seededRandom } from '../base/random.js';
 import { type InputPlan, planInput, type Transform } from './transforms.js';
@@ -85,6 +86,17 @@ export function epochOrder(
   { seed, epoch }: { readonly seed: number; readonly epoch: number },
 ): Int32Array {
   return permutation(size, seededRandom(seed, 'shuffle', epoch));
+}
+
+/**
+ * CRC-32 of the stored images and labels, in hexadecimal: whether two data sets are the same one.
+ *
+ * @example
+ * checksum(fromArrays({ images: new Uint8Array(1), labels: [0], height: 1, width: 1, classes: 1 })); // 'c622f71d'
+ */
+export function checksum({ images, labels }: Dataset): string {
+  const bytes = new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength);
+  return crc32(bytes, crc32(images)).toString(16).padStart(8, '0');
 }
 
 /** The positions of all samples, in the order of the data set. */

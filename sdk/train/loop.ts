@@ -4,7 +4,7 @@
  */
 import { TrainError } from '../base/errors.js';
 import { log } from '../base/log.js';
-import { type Dataset, epochOrder, everySample } from '../dataset/dataset.js';
+import { checksum, type Dataset, epochOrder, everySample } from '../dataset/dataset.js';
 import type { Program, ProgramState } from '../engine/engine.js';
 import type { Callback, EpochRecord, Run, StopReason } from './callback.js';
 import type { Evaluation, TrainOptions } from './options.js';
@@ -31,7 +31,14 @@ export async function runTraining(
   for (const { name, everySteps } of callbacks)
     if (everySteps !== undefined) requireWhole(`${name}: everySteps`, everySteps);
   const stepsPerEpoch = dropRemainder ? Math.floor(data.size / batchSize) : Math.ceil(data.size / batchSize);
-  const plan: Plan = { seed: model.seed, batchSize, dropRemainder, samples: data.size, stepsPerEpoch };
+  const plan: Plan = {
+    seed: model.seed,
+    batchSize,
+    dropRemainder,
+    samples: data.size,
+    data: checksum(data),
+    stepsPerEpoch,
+  };
   const progress: Progress = {
     step: 0,
     learningRate: model.optimizer.learningRate,

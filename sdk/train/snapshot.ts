@@ -28,6 +28,8 @@ export interface Plan {
   readonly batchSize: number;
   readonly dropRemainder: boolean;
   readonly samples: number;
+  /** Checksum of the data set. */
+  readonly data: string;
   readonly stepsPerEpoch: number;
 }
 
@@ -100,8 +102,9 @@ export function restore(checkpoint: Checkpoint, { model, program, plan, progress
   }
   for (const [key, wanted] of Object.entries({ network: network.name, ...plan, ...settingsOf(optimizer) })) {
     if (state[key] !== wanted) {
-      const [label, remedy] =
-        key === 'samples' ? ['this many samples:', 'on the same data set'] : [key, 'with the same'];
+      const [label, remedy] = DATA_LABELS.has(key)
+        ? [DATA_LABELS.get(key), 'on the same data set']
+        : [key, 'with the same'];
       throw new CheckpointError(
         'E_RESUME',
         `the checkpoint is of a run with ${label} ${shown(state[key])}, this one has ${String(wanted)}: resume ${remedy}, or take its parameters as a start (--ckpt_url)`,
@@ -131,6 +134,11 @@ export function restore(checkpoint: Checkpoint, { model, program, plan, progress
     if (saved !== undefined) callback.restore?.(saved);
   }
 }
+
+const DATA_LABELS: ReadonlyMap<string, string> = new Map([
+  ['samples', 'this many samples:'],
+  ['data', 'a data set with the checksum'],
+]);
 
 /** A value of a file, for a message. */
 function shown(value: Json | undefined): string {

@@ -81,6 +81,11 @@ test('a checkpoint of another run is not resumed; the difference is named', asyn
   });
   await t.rejects(with_({}).train(train, { epochs: 4, batchSize: 16, resume: checkpoint }), { code: 'E_RESUME' });
   await t.rejects(with_({ adam: true }).train(train, { epochs: 4, resume: checkpoint }), { name: 'CheckpointError' });
+  const images = train.images.map((byte, at) => (at === 5000 ? byte ^ 1 : byte));
+  await t.rejects(with_({}).train({ ...train, images }, { epochs: 4, resume: checkpoint }), {
+    code: 'E_RESUME',
+    message: /a data set with the checksum .*: resume on the same data set/,
+  });
   const { state: _, ...parametersAlone } = checkpoint;
   await t.rejects(with_({}).train(train, { epochs: 4, resume: parametersAlone }), { code: 'E_RESUME' });
 });
