@@ -91,7 +91,10 @@ export const figures: Readonly<Record<string, Figure>> = {
     unit: 'images/s',
     target: { is: '≥', limit: 300 },
     async measure({ trainSet, repeats }) {
-      const few = { ...trainSet, size: 10 * BATCH };
+      const size = 10 * BATCH;
+      const { height, width, channels } = trainSet.plan.source;
+      const images = trainSet.images.subarray(0, size * height * width * channels);
+      const few = { ...trainSet, size, images, labels: trainSet.labels.subarray(0, size) };
       const model = lenet(referenceEngine());
       return { value: few.size / (await medianOf(repeats, () => seconds(() => train(model, few)))) };
     },
