@@ -50,9 +50,7 @@ export async function prepareOutput({
   try {
     await makeFolder(dirname(folder));
     await hold(folder);
-    // Where results go to the work folder itself, what lies there is the user's.
-    if (!resume && there !== here) await setAside(folder);
-    if (!resume) await markBeginning(url);
+    if (!resume) await begin();
     await makeFolder(folder);
     for (const name of await readdir(folder)) if (isPartial(name)) await rm(join(folder, name), { force: true });
   } catch (error) {
@@ -62,10 +60,16 @@ export async function prepareOutput({
   if (!resume) return { folder, resume: undefined };
   const checkpoint = await newestCheckpoint(folder, url);
   if (checkpoint === undefined) {
-    await setAside(folder);
+    await begin();
     await makeFolder(folder);
   }
   return { folder, resume: checkpoint };
+
+  async function begin(): Promise<void> {
+    // Where results go to the work folder itself, what lies there is the user's.
+    if (there !== here) await setAside(folder);
+    if (kind === 'output') await markBeginning(url);
+  }
 }
 
 /** Checkpoints there that are older than this file are of earlier runs: no run that began after them goes on with one. */

@@ -85,16 +85,20 @@ export async function runTraining(
   }
   return run.history;
 
-  /** What ended the run is what its error tells; a callback that fails after that is a warning. */
+  /** Every callback is told, whatever the others do. The first thing that went wrong is the run's error, others are warnings. */
   async function endTraining(): Promise<void> {
+    const failures: unknown[] = [];
     for (const callback of callbacks) {
       try {
         await callback.onTrainEnd?.(run, reason ?? 'completed');
       } catch (error) {
-        if (reason === undefined || reason === 'earlyStopping') throw error;
-        log.warn(`${callback.name}: ${error instanceof Error ? error.message : String(error)}`);
+        if (reason === undefined || reason === 'earlyStopping') {
+          failures.push(error);
+          reason = 'failed';
+        } else log.warn(`${callback.name}: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   /** Takes up to `chunk` steps, as far as the next pause, and says how many to take next time. */

@@ -30,6 +30,7 @@ test('train, then inference with what came out, from a zip to a result', async (
   const next = /next {8}npx mindts (.*)/.exec(trained.stdout)?.[1]?.split(' ') ?? [];
   const inferred = await run([...next.slice(0, -1), result], options);
   t.equal(inferred.code, 0, inferred.stderr);
+  t.same(readdirSync(result), ['result.json', 'result.txt']);
   const lines = readFileSync(join(result, 'result.txt'), 'utf8').trimEnd().split('\n');
   t.equal(lines.length, 300);
   for (const line of lines) t.match(line, /^Predicted: "\d", Actual: "\d"$/);

@@ -162,3 +162,17 @@ test('a number of epochs or steps that means nothing is refused', async (t) => {
   for (const epochs of [0, -1, 1.5, Number.NaN]) await t.rejects(fit([], epochs), { code: 'E_OPTION' });
   await t.rejects(fit([{ name: 'never', everySteps: 0 }]), { code: 'E_OPTION', message: /never: everySteps/ });
 });
+
+test('when the last save fails, what was saved before is still copied', async (t) => {
+  const root = t.testdir({ out: {} });
+  const [out, to] = [join(root, 'out'), join(root, 'to')];
+  const saves = new ModelCheckpoint({ folder: out, saveCheckpointSteps: 2 });
+  const fails: Callback = {
+    name: 'fails',
+    onTrainEnd: () => {
+      throw new Error('no space left');
+    },
+  };
+  await t.rejects(fit([saves, fails, new UploadOutput({ from: out, to })], 1), { message: 'no space left' });
+  t.same(readdirSync(to), readdirSync(out));
+});
