@@ -1,6 +1,7 @@
 /** How much arithmetic a network asks for, so that a training speed can be set against a machine's peak. */
-import { count } from '../sdk/nn/layers.js';
+
 import type { Network } from '../sdk/nn/network.js';
+import { count } from '../sdk/nn/value.js';
 
 /**
  * Floating point operations to train on one sample: two for each multiply-add of the convolutions and dense layers,

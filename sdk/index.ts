@@ -16,12 +16,24 @@ export type { CompileOptions, Engine, Program, ProgramState } from './engine/eng
 export { type NativeOptions, nativeEngine } from './engine/native/native.js';
 export { referenceEngine } from './engine/reference/reference.js';
 export { DEVICE_TARGETS, type DeviceTarget, selectEngine } from './engine/select.js';
+export { conv2d, depthwiseConv2d } from './nn/convolution.js';
 export { constant, heUniform, type Initializer, normal, xavierUniform, zeros } from './nn/initializers.js';
-export { conv2d, dense, flatten, input, type Layer, maxPool2d, relu, type Value } from './nn/layers.js';
-export { LeNet5, type LeNetOptions } from './nn/lenet.js';
+export { add, batchNorm, concat, dense, dropout, flatten, input, relu, softmax } from './nn/layers.js';
+export {
+  CaffeLeNet5,
+  type ClassifierOptions,
+  KerasLeNet,
+  LeNet5,
+  LeNet300100,
+  type LeNetOptions,
+} from './nn/lenet.js';
 export { type Loss, softmaxCrossEntropy } from './nn/losses.js';
 export { initialParameters, type Network, network } from './nn/network.js';
+export { buildNetwork, NETWORK_NAMES, type NetworkName } from './nn/networks.js';
 export { adam, type Optimizer, sgd } from './nn/optimizers.js';
+export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './nn/pooling.js';
+export type { Layer, Value, WeightOptions, Window } from './nn/value.js';
+export type { WindowOptions } from './nn/window.js';
 export { type Output, prepareOutput } from './platform/output.js';
 export { BUILTIN_DIGITS, fetchFile, prepareData } from './platform/prepare.js';
 export { copyFile, copyFolder } from './storage/copy.js';

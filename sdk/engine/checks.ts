@@ -2,8 +2,8 @@
 import { DatasetError, EngineError } from '../base/errors.js';
 import type { Dataset } from '../dataset/dataset.js';
 import type { InputPlan } from '../dataset/transforms.js';
-import { count } from '../nn/layers.js';
 import type { Network } from '../nn/network.js';
+import { count } from '../nn/value.js';
 import type { CompileOptions, ProgramState } from './engine.js';
 
 /**

@@ -23,6 +23,8 @@ export interface CompileOptions {
   readonly optimizer: Optimizer;
   /** Samples per step. */
   readonly batchSize: number;
+  /** Decides, with the step, what dropout leaves out. Default 1. */
+  readonly seed?: number;
   /** How stored bytes become the network's input. */
   readonly input: InputPlan;
   /** Threads to spread a batch over. Default: the engine's. */

@@ -1,43 +1,17 @@
-/**
- * Layers as data. A layer function takes the value it reads and returns the value it makes; nothing is
- * computed, only shapes are checked, so that a mistake is found when the network is built and names its layer.
- * Shapes leave the batch out: an image is `[channels, height, width]`, a vector `[features]`.
- */
+/** Layers as data, but convolutions and pools. */
 import { NetworkError } from '../base/errors.js';
-import { heUniform, type Initializer, zeros } from './initializers.js';
-
-/** What a layer computes. A parameter's layout is PyTorch's and MindSpore's. */
-export type Layer =
-  | { readonly kind: 'input' }
-  | { readonly kind: 'conv2d'; readonly outChannels: number; readonly kernelSize: readonly [number, number] }
-  | { readonly kind: 'dense'; readonly outFeatures: number }
-  | { readonly kind: 'relu' }
-  | { readonly kind: 'maxPool2d'; readonly kernelSize: number }
-  | { readonly kind: 'flatten' };
-
-/** A parameter before it has values: its place in the checkpoint, its shape, how it starts. */
-export interface ParameterSpec {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly initializer: Initializer;
-}
-
-/** What a layer makes: one array per sample, and where it comes from. */
-export interface Value {
-  readonly shape: readonly number[];
-  readonly layer: Layer;
-  readonly name: string | undefined;
-  readonly inputs: readonly Value[];
-  readonly parameters: readonly ParameterSpec[];
-}
-
-/** Settings that layers with weights share. */
-export interface WeightOptions {
-  /** Names the parameters: `conv1` makes `conv1.weight` and `conv1.bias`. */
-  readonly name: string;
-  /** How the weights start; biases start at zero. Default: He's uniform. */
-  readonly initializer?: Initializer;
-}
+import { constant, zeros } from './initializers.js';
+import {
+  count,
+  type Layer,
+  type ParameterSpec,
+  plain,
+  requireSize,
+  show,
+  type Value,
+  type WeightOptions,
+  weightAndBias,
+} from './value.js';
 
 /**
  * What a network reads.
@@ -50,53 +24,14 @@ export function input(shape: readonly number[]): Value {
 }
 
 /**
- * Convolution without padding, stride 1: `[in, h, w]` → `[outChannels, h − kh + 1, w − kw + 1]`, with bias.
- * Like every framework's, it is a cross-correlation: the kernel is not flipped. Weight `[out, in, kh, kw]`.
- *
- * @throws NetworkError `E_SHAPE` when the input is no image or is smaller than the kernel
- * @example
- * conv2d(input([1, 32, 32]), { name: 'conv1', outChannels: 6, kernelSize: 5 }).shape; // [6, 28, 28]
- */
-export function conv2d(
-  x: Value,
-  {
-    name,
-    outChannels,
-    kernelSize,
-    initializer = heUniform(),
-  }: WeightOptions & { readonly outChannels: number; readonly kernelSize: number | readonly [number, number] },
-): Value {
-  const [channels, height, width] = requireImage(name, x);
-  const [kh, kw] = typeof kernelSize === 'number' ? [kernelSize, kernelSize] : kernelSize;
-  requireSize(name, 'outChannels', outChannels);
-  requireSize(name, 'kernelSize', kh);
-  requireSize(name, 'kernelSize', kw);
-  if (kh > height || kw > width) {
-    throw new NetworkError('E_SHAPE', `${name}: a ${kh}×${kw} kernel does not fit into its ${height}×${width} input`);
-  }
-  return {
-    shape: [outChannels, height - kh + 1, width - kw + 1],
-    layer: { kind: 'conv2d', outChannels, kernelSize: [kh, kw] },
-    name,
-    inputs: [x],
-    parameters: [
-      { name: `${name}.weight`, shape: [outChannels, channels, kh, kw], initializer },
-      { name: `${name}.bias`, shape: [outChannels], initializer: zeros() },
-    ],
-  };
-}
-
-/**
- * Fully connected layer: `[in]` → `[outFeatures]`, with bias. Weight `[out, in]`.
+ * Fully connected layer: `[in]` → `[outFeatures]`. Weight `[out, in]`.
  *
  * @throws NetworkError `E_SHAPE` when the input is an image: flatten it first
  * @example
  * dense(input([84]), { name: 'fc3', outFeatures: 10 }).shape; // [10]
  */
-export function dense(
-  x: Value,
-  { name, outFeatures, initializer = heUniform() }: WeightOptions & { readonly outFeatures: number },
-): Value {
+export function dense(x: Value, options: WeightOptions & { readonly outFeatures: number }): Value {
+  const { name, outFeatures } = options;
   if (x.shape.length !== 1) {
     throw new NetworkError('E_SHAPE', `${name}: a dense layer reads a vector, not ${show(x.shape)}; flatten it first`);
   }
@@ -106,65 +41,120 @@ export function dense(
     layer: { kind: 'dense', outFeatures },
     name,
     inputs: [x],
-    parameters: [
-      { name: `${name}.weight`, shape: [outFeatures, x.shape[0]], initializer },
-      { name: `${name}.bias`, shape: [outFeatures], initializer: zeros() },
-    ],
+    parameters: weightAndBias([outFeatures, x.shape[0]], options),
   };
 }
 
 /** max(x, 0), element by element; its gradient at 0 is 0. */
 export function relu(x: Value): Value {
-  return { shape: x.shape, layer: { kind: 'relu' }, name: undefined, inputs: [x], parameters: [] };
+  return plain({ kind: 'relu' }, x.shape, [x]);
 }
 
 /**
- * The largest of each `kernelSize` × `kernelSize` window, windows side by side; rows and columns left over at
- * the end are dropped. The gradient goes to the first of equal largest values, row by row.
+ * e^xᵢ / Σ e^xⱼ over the features of a vector. The loss {@link softmaxCrossEntropy} holds a softmax of its own and reads
+ * what comes before one: a classifier needs none.
  *
- * @throws NetworkError `E_SHAPE` when the input is no image or is smaller than the window
+ * @throws NetworkError `E_SHAPE` for an image
  */
-export function maxPool2d(x: Value, { kernelSize }: { readonly kernelSize: number }): Value {
-  const [channels, height, width] = requireImage('maxPool2d', x);
-  requireSize('maxPool2d', 'kernelSize', kernelSize);
-  if (kernelSize > height || kernelSize > width) {
-    throw new NetworkError(
-      'E_SHAPE',
-      `maxPool2d: a ${kernelSize}×${kernelSize} window does not fit into ${show(x.shape)}`,
-    );
+export function softmax(x: Value): Value {
+  if (x.shape.length !== 1) {
+    throw new NetworkError('E_SHAPE', `softmax: reads a vector, not ${show(x.shape)}; flatten it first`);
   }
-  return {
-    shape: [channels, Math.floor(height / kernelSize), Math.floor(width / kernelSize)],
-    layer: { kind: 'maxPool2d', kernelSize },
-    name: undefined,
-    inputs: [x],
-    parameters: [],
-  };
+  return plain({ kind: 'softmax' }, x.shape, [x]);
 }
 
 /** `[channels, height, width]` → `[channels · height · width]`, channels first as PyTorch and MindSpore do. */
 export function flatten(x: Value): Value {
-  return { shape: [count(x.shape)], layer: { kind: 'flatten' }, name: undefined, inputs: [x], parameters: [] };
+  return plain({ kind: 'flatten' }, [count(x.shape)], [x]);
 }
 
-/** How many numbers an array of this shape holds; 1 for a scalar. */
-export function count(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
-
-function requireImage(layer: string, x: Value): readonly [number, number, number] {
-  if (x.shape.length !== 3) {
-    throw new NetworkError('E_SHAPE', `${layer}: reads an image [channels, height, width], not ${show(x.shape)}`);
+/**
+ * While training, each number is 0 with probability `rate` and else 1 / (1 − rate) of itself; otherwise it stays as it is
+ * (Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html). Which are 0 depends on the seed, the step,
+ * the layer's place in the network and the sample's in the batch: no engine, and no number of threads, changes it.
+ *
+ * @throws NetworkError `E_RATE` unless 0 ≤ rate < 1
+ */
+export function dropout(x: Value, { rate }: { readonly rate: number }): Value {
+  if (!(rate >= 0 && rate < 1)) {
+    throw new NetworkError('E_RATE', `dropout: the rate must be at least 0 and below 1, not ${rate}`);
   }
-  return [x.shape[0], x.shape[1], x.shape[2]];
+  return plain({ kind: 'dropout', rate }, x.shape, [x]);
 }
 
-function requireSize(layer: string, what: string, size: number): void {
-  if (!Number.isInteger(size) || size < 1) {
-    throw new NetworkError('E_SHAPE', `${layer}: ${what} must be a whole number of at least 1, not ${size}`);
+/**
+ * Batch normalisation (Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167) per channel of an image, or per feature of
+ * a vector: y = γ · (x − μ) / √(σ² + ε) + β. While training, μ and σ² are the batch's (σ² divided by its size n), and
+ * moving ← momentum · moving + (1 − momentum) · batch, the variance there divided by n − 1; otherwise they are the moving
+ * ones. Parameters, as MindSpore names them: `gamma`, `beta`, `moving_mean`, `moving_variance`, all `[channels]`.
+ *
+ * @param options epsilon: default 1e-5; momentum: default 0.9 (PyTorch counts the other way: 0.1)
+ * @throws NetworkError `E_BATCH_NORM` unless epsilon > 0 and 0 ≤ momentum < 1
+ */
+export function batchNorm(
+  x: Value,
+  {
+    name,
+    epsilon = 1e-5,
+    momentum = 0.9,
+  }: { readonly name: string; readonly epsilon?: number; readonly momentum?: number },
+): Value {
+  if (!(epsilon > 0) || !(momentum >= 0 && momentum < 1)) {
+    throw new NetworkError(
+      'E_BATCH_NORM',
+      `${name}: epsilon must be above 0 and momentum at least 0 and below 1, not ${epsilon} and ${momentum}`,
+    );
   }
+  const one = constant(1);
+  const parameter = (suffix: string, initializer = zeros(), trainable = true): ParameterSpec => {
+    return { name: `${name}.${suffix}`, shape: [x.shape[0]], initializer, trainable };
+  };
+  return {
+    shape: x.shape,
+    layer: { kind: 'batchNorm', epsilon, momentum },
+    name,
+    inputs: [x],
+    parameters: [
+      parameter('gamma', one),
+      parameter('beta'),
+      parameter('moving_mean', zeros(), false),
+      parameter('moving_variance', one, false),
+    ],
+  };
 }
 
-function show(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
+/**
+ * The sum of values of one shape, element by element.
+ *
+ * @throws NetworkError `E_SHAPE` for fewer than two, or when their shapes differ
+ */
+export function add(...inputs: readonly Value[]): Value {
+  const { shape } = requireSeveral('add', inputs);
+  const other = inputs.find((x) => x.shape.join() !== shape.join());
+  if (other) throw new NetworkError('E_SHAPE', `add: cannot add ${show(shape)} and ${show(other.shape)}`);
+  return plain({ kind: 'add' }, shape, inputs);
+}
+
+/**
+ * Values one after another: images by channels, vectors by features.
+ *
+ * @throws NetworkError `E_SHAPE` for fewer than two, or when their heights and widths differ
+ * @example
+ * concat(input([3, 8, 8]), input([5, 8, 8])).shape; // [8, 8, 8]
+ */
+export function concat(...inputs: readonly Value[]): Value {
+  const [, ...image] = requireSeveral('concat', inputs).shape;
+  const other = inputs.find((x) => x.shape.slice(1).join() !== image.join());
+  if (other) {
+    throw new NetworkError(
+      'E_SHAPE',
+      `concat: ${show(inputs[0].shape)} and ${show(other.shape)} differ in more than channels`,
+    );
+  }
+  return plain({ kind: 'concat' }, [inputs.reduce((sum, { shape }) => sum + shape[0], 0), ...image], inputs);
+}
+
+function requireSeveral(layer: Layer['kind'], inputs: readonly Value[]): Value {
+  if (inputs.length < 2) throw new NetworkError('E_SHAPE', `${layer}: needs at least two values, not ${inputs.length}`);
+  return inputs[0];
 }

@@ -2,7 +2,7 @@
 import { NetworkError } from '../base/errors.js';
 import { seededRandom } from '../base/random.js';
 import { initialize } from './initializers.js';
-import { count, type Layer, type ParameterSpec, type Value } from './layers.js';
+import { count, type Layer, type ParameterSpec, type Value } from './value.js';
 
 /** A layer in its place. */
 export interface Node {

@@ -8,6 +8,7 @@ import { selectEngine } from '../engine/select.js';
 import { type Loss, softmaxCrossEntropy } from '../nn/losses.js';
 import { initialParameters, type Network } from '../nn/network.js';
 import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
+import { count } from '../nn/value.js';
 import type { EpochRecord } from './callback.js';
 import { runTraining } from './loop.js';
 import type { Evaluation, ModelOptions, Prediction, TrainOptions } from './options.js';
@@ -135,17 +136,15 @@ export class Model {
   }
 
   private compile(data: Dataset, batchSize: number): Program {
-    const { network, loss, optimizer } = this;
-    return this.engine.compile(network, { loss, optimizer, batchSize, input: data.plan });
+    const { network, loss, optimizer, seed } = this;
+    return this.engine.compile(network, { loss, optimizer, batchSize, seed, input: data.plan });
   }
 
   /** @throws DatasetError `E_SHAPE`, `E_LABEL` */
   private requireFit({ plan, classes, source }: Dataset): void {
     const { inputShape, outputShape, name } = this.network;
-    const { channels } = plan.source;
-    const shape = [channels, plan.height, plan.width];
-    const fits =
-      inputShape.length === 3 ? shape.join() === inputShape.join() : shape.join() === [1, 1, inputShape[0]].join();
+    const shape = [plan.source.channels, plan.height, plan.width];
+    const fits = inputShape.length === 1 ? count(shape) === inputShape[0] : shape.join() === inputShape.join();
     if (!fits) {
       throw new DatasetError(
         'E_SHAPE',

@@ -1,8 +1,10 @@
 import { test } from 'tap';
 import { trainingFlops } from '../../bench/flops.js';
-import { conv2d, dense, flatten, input, maxPool2d, relu } from '../../sdk/nn/layers.js';
+import { conv2d } from '../../sdk/nn/convolution.js';
+import { dense, flatten, input, relu } from '../../sdk/nn/layers.js';
 import { LeNet5 } from '../../sdk/nn/lenet.js';
 import { network } from '../../sdk/nn/network.js';
+import { maxPool2d } from '../../sdk/nn/pooling.js';
 
 test('LeNet-5 takes 2 263 920 operations per training image, 135.8 GFLOP per epoch of MNIST', async (t) => {
   const conv1 = 2 * (5 * 5 * 1) * 6 * (28 * 28); // 235 200

@@ -4,10 +4,11 @@ import { everySample, fromArrays } from '../../sdk/dataset/dataset.js';
 import { resize } from '../../sdk/dataset/transforms.js';
 import { nativeEngine } from '../../sdk/engine/native/native.js';
 import { referenceEngine } from '../../sdk/engine/reference/reference.js';
-import { dense, flatten, input, maxPool2d } from '../../sdk/nn/layers.js';
+import { dense, flatten, input } from '../../sdk/nn/layers.js';
 import { softmaxCrossEntropy } from '../../sdk/nn/losses.js';
 import { network } from '../../sdk/nn/network.js';
 import { sgd } from '../../sdk/nn/optimizers.js';
+import { maxPool2d } from '../../sdk/nn/pooling.js';
 
 const pixel = { images: new Uint8Array(4), labels: [0, 1, 0, 1], height: 1, width: 1, classes: 2 };
 const settings = { loss: softmaxCrossEntropy(), optimizer: sgd() };

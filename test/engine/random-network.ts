@@ -3,9 +3,12 @@ import * as fc from 'fast-check';
 import { type Random, seededRandom } from '../../sdk/base/random.js';
 import { type Dataset, fromArrays } from '../../sdk/dataset/dataset.js';
 import { normalize, rescale, resize, type Transform } from '../../sdk/dataset/transforms.js';
-import { conv2d, dense, flatten, input, maxPool2d, relu, type Value } from '../../sdk/nn/layers.js';
+import { conv2d } from '../../sdk/nn/convolution.js';
+import { dense, flatten, input, relu } from '../../sdk/nn/layers.js';
 import { type Network, network } from '../../sdk/nn/network.js';
 import { adam, type Optimizer, sgd } from '../../sdk/nn/optimizers.js';
+import { maxPool2d } from '../../sdk/nn/pooling.js';
+import type { Value } from '../../sdk/nn/value.js';
 
 /** A network, and all that a program needs to train it. */
 export interface Case {

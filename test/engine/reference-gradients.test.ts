@@ -5,10 +5,12 @@ import { seededRandom } from '../../sdk/base/random.js';
 import { graph } from '../../sdk/engine/reference/graph.js';
 import { update } from '../../sdk/engine/reference/optimizer.js';
 import { type Batch, lossAndGradients } from '../../sdk/engine/reference/reference.js';
-import { conv2d, count, dense, flatten, input } from '../../sdk/nn/layers.js';
+import { conv2d } from '../../sdk/nn/convolution.js';
+import { dense, flatten, input } from '../../sdk/nn/layers.js';
 import { softmaxCrossEntropy } from '../../sdk/nn/losses.js';
 import { initialParameters, type Network, network } from '../../sdk/nn/network.js';
 import { adam, sgd } from '../../sdk/nn/optimizers.js';
+import { count } from '../../sdk/nn/value.js';
 import { relativeDifference } from './closeness.js';
 import { arbitraryCase } from './random-network.js';
 

@@ -4,10 +4,11 @@ import { type Dataset, epochOrder, fromArrays } from '../../sdk/dataset/dataset.
 import { rescale } from '../../sdk/dataset/transforms.js';
 import type { Program } from '../../sdk/engine/engine.js';
 import { lossAndGradients, referenceEngine } from '../../sdk/engine/reference/reference.js';
-import { dense, flatten, input, maxPool2d } from '../../sdk/nn/layers.js';
+import { dense, flatten, input } from '../../sdk/nn/layers.js';
 import { softmaxCrossEntropy } from '../../sdk/nn/losses.js';
 import { initialParameters, network } from '../../sdk/nn/network.js';
 import { adam, type Optimizer, sgd, slotNames } from '../../sdk/nn/optimizers.js';
+import { maxPool2d } from '../../sdk/nn/pooling.js';
 import { relativeDifference, sameBits, sameState } from './closeness.js';
 import { arbitraryCase, type Case } from './random-network.js';
 

@@ -1,6 +1,9 @@
 import { test } from 'tap';
 import { NetworkError } from '../../sdk/base/errors.js';
-import { conv2d, count, dense, flatten, input, maxPool2d, relu, type Value } from '../../sdk/nn/layers.js';
+import { conv2d } from '../../sdk/nn/convolution.js';
+import { dense, flatten, input, relu } from '../../sdk/nn/layers.js';
+import { maxPool2d } from '../../sdk/nn/pooling.js';
+import { count, type Value } from '../../sdk/nn/value.js';
 
 const image = input([3, 8, 6]);
 

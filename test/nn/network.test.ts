@@ -1,8 +1,11 @@
 import * as fc from 'fast-check';
 import { test } from 'tap';
-import { conv2d, dense, flatten, input, maxPool2d, relu, type Value } from '../../sdk/nn/layers.js';
+import { conv2d } from '../../sdk/nn/convolution.js';
+import { dense, flatten, input, relu } from '../../sdk/nn/layers.js';
 import { LeNet5 } from '../../sdk/nn/lenet.js';
 import { initialParameters, type Network, network } from '../../sdk/nn/network.js';
+import { maxPool2d } from '../../sdk/nn/pooling.js';
+import type { Value } from '../../sdk/nn/value.js';
 import { arbitraryCase } from '../engine/random-network.js';
 
 test('LeNet-5 has 61 706 parameters, under the names that MindSpore gives them', async (t) => {

@@ -3,8 +3,8 @@
  * convolution or dense layer before them, flatten disappears, since the layout `[channel][row][column]` is flat already.
  */
 
-import { count } from '../../nn/layers.js';
 import type { Network, Node } from '../../nn/network.js';
+import { count } from '../../nn/value.js';
 
 /** A network as the native engine takes it. */
 export interface Lowered {
@@ -68,11 +68,11 @@ export function lower(network: Network): Lowered {
         } else add(i, node, KIND.relu);
         break;
       case 'maxPool2d':
-        if (before && before.kind === KIND.conv2d && before.pool === 0 && layer.kernelSize === 2) {
+        if (before && before.kind === KIND.conv2d && before.pool === 0 && layer.kernelSize.join() === '2,2') {
           before.pool = 2;
           values[i] = values[from];
           sizes[values[i]] = count(node.shape);
-        } else add(i, node, KIND.maxPool2d, [layer.kernelSize, layer.kernelSize]);
+        } else add(i, node, KIND.maxPool2d, layer.kernelSize);
         break;
       case 'conv2d':
         open.set(i, add(i, node, KIND.conv2d, layer.kernelSize));
@@ -81,7 +81,7 @@ export function lower(network: Network): Lowered {
         open.set(i, add(i, node, KIND.dense));
         break;
       default:
-        throw layer satisfies never;
+        throw new Error(`not lowered yet: ${layer.kind}`);
     }
   }
   markGradients(operations);
