@@ -21,6 +21,36 @@ export function bytesHead(field: number, length: number): number[] {
   return [...varint(field * 8 + WIRE.bytes), ...varint(length)];
 }
 
+/** A message that is being written, in pieces, so that large contents are not copied until the end. */
+export type Message = readonly Uint8Array[];
+
+/** A field that is a whole number in [0, 2⁵³). */
+export function numberField(field: number, value: number): Message {
+  return [Uint8Array.from([...varint(field * 8 + WIRE.varint), ...varint(value)])];
+}
+
+/** A field that is a float32. */
+export function floatField(field: number, value: number): Message {
+  const bytes = Buffer.alloc(4);
+  bytes.writeFloatLE(value);
+  return [Uint8Array.from(varint(field * 8 + WIRE.fixed32)), bytes];
+}
+
+/** A field that is a text. */
+export function textField(field: number, text: string): Message {
+  return messageField(field, [Buffer.from(text)]);
+}
+
+/** A field that is bytes, or another message. */
+export function messageField(field: number, content: Message): Message {
+  return [Uint8Array.from(bytesHead(field, byteLength(content))), ...content];
+}
+
+/** How many bytes a message has. */
+export function byteLength(message: Message): number {
+  return message.reduce((sum, { length }) => sum + length, 0);
+}
+
 /**
  * Reads a message front to back. Every length is checked against the bytes that are there.
  *
