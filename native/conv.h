@@ -7,12 +7,13 @@
 
 namespace mindts::MINDTS_ISA {
 
-// Positions × channels per tile: 4 × 6 sums fill 32 registers, 4 × 3 fill 16.
-constexpr int TILE_P = 4, TILE_C = REGISTERS == 32 ? 6 : 3;
+// Positions × channels per tile: 4 × 6 sums fill 32 registers, 4 × 3 fill 16; with few channels, more positions.
+constexpr int TILE_C = REGISTERS == 32 ? 6 : 3;
+constexpr int tile_positions(int channels) { return channels <= TILE_C / 2 ? 8 : 4; }
 // Weight gradient: taps × channels per tile.
 constexpr int TILE_T = REGISTERS == 32 ? 6 : 4, TILE_D = REGISTERS == 32 ? 4 : 3;
 // What a strip of rows may fill, in bytes, beside weights and sums.
-constexpr ptrdiff_t STRIP = 384 << 10;
+constexpr ptrdiff_t STRIP = 512 << 10;
 
 inline int pooled(const Op& op, int n) { return op.pool ? n / 2 : n; }
 
@@ -23,6 +24,7 @@ struct ConvPlan {
   int weight_rows;                // per strip of the weight gradient, even where pooled
   bool summed;                    // whether the weight gradient needs several strips, and so sums between them
   int before, after;              // zeros around a row of dy, so that the input gradient asks for no border
+  bool direct;                    // whether the output's gradient can be read where it is
   int dy_rows;
   ptrdiff_t dy_row, dy_plane;
   size_t padded, packed, flipped, dy, sums, total;  // offsets, then the size
@@ -33,11 +35,12 @@ struct ConvPlan {
       return int(rows < step ? step : rows > op.out_h ? (op.out_h + step - 1) / step * step : rows);
     };
     forward_rows = whole_steps((STRIP / (op.in_c * in.row * 4) - op.kernel_h) / op.stride_h + 1);
-    weight_rows = whole_steps(op.out_h * op.out_w <= 400 ? op.out_h + 1 : (96 + op.out_w - 1) / op.out_w);
+    weight_rows = whole_steps(op.out_h * op.out_w <= 1024 ? op.out_h + 1 : (400 + op.out_w - 1) / op.out_w);
     summed = weight_rows < op.out_h;
     before = op.gradient ? (op.kernel_w - 1) / op.stride_w : 0;
     after = op.gradient ? (op.kernel_w + op.stride_w - 2) / op.stride_w : 0;
-    dy_rows = op.gradient ? (op.out_h + 1) / 2 * 2 : weight_rows;
+    direct = !op.relu && !op.pool && before == 0 && after == 0;
+    dy_rows = direct ? op.out_h : op.gradient ? (op.out_h + 1) / 2 * 2 : weight_rows;
     dy_row = (ptrdiff_t)(before + op.out_w + after) * LANES;
     dy_plane = dy_rows * dy_row;
     const size_t weights = (size_t)op.out_c * op.in_c * op.kernel_h * op.kernel_w;
@@ -46,7 +49,7 @@ struct ConvPlan {
     packed = padded + lines(in.floats(op.in_c));
     flipped = packed + lines(weights);
     dy = flipped + (op.gradient ? lines(weights) : 0);
-    sums = dy + lines((size_t)op.out_c * dy_plane);
+    sums = dy + (direct ? 0 : lines((size_t)op.out_c * dy_plane));
     total = sums + (summed ? weights * LANES : 0);
   }
 };
@@ -86,7 +89,7 @@ inline vec pool2(const vec (&a)[2][2], ivec& which) {
 constexpr int32_t INACTIVE = -1;  // a choice whose ReLU let nothing through
 
 // Rows [y0, y1) of C channels; RIGHT: stride_w where it is known, else 0.
-template <int C, int POSITIONS, int RIGHT>
+template <int C, int RIGHT>
 void conv_forward_rows(const Op& op, const Padded& p, const float* in, const float* w, const float* bias, float* out,
                        int32_t* choice, int y0, int y1) {
   const ptrdiff_t down = op.stride_h * p.row, right = (RIGHT ? RIGHT : op.stride_w) * (ptrdiff_t)LANES;
@@ -111,7 +114,7 @@ void conv_forward_rows(const Op& op, const Padded& p, const float* in, const flo
     return;
   }
   for (int y = y0; y < y1; y++)
-    each_run<POSITIONS>(op.out_w, [&](int x, auto width) {
+    each_run<tile_positions(C)>(op.out_w, [&](int x, auto width) {
       constexpr int PX = decltype(width)::value;
       vec acc[C][1][PX];
       conv_tile(op, p, in + y * down + x * right, w, down, right, acc);
@@ -147,7 +150,7 @@ inline void conv_forward(const Op& op, const float* parameters, const Workspace&
     for (int co = 0; co < op.out_c; co += block)
       with_constant<TILE_C>(op.out_c - co < block ? op.out_c - co : block, [&](auto channels) {
         constexpr int C = decltype(channels)::value;
-        auto rows = op.stride_w == 1 ? conv_forward_rows<C, TILE_P, 1> : conv_forward_rows<C, TILE_P, 0>;
+        auto rows = op.stride_w == 1 ? conv_forward_rows<C, 1> : conv_forward_rows<C, 0>;
         rows(op, plan.in, in, packed + co * taps, op.bias < 0 ? nullptr : parameters + op.bias + co,
              ws.values[op.output] + co * out_plane, op.pool ? ws.choices[index] + co * out_plane : nullptr, y, end);
       });

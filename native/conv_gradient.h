@@ -4,10 +4,19 @@
 
 namespace mindts::MINDTS_ISA {
 
-// The gradient before pooling and ReLU for rows [y0, y0 + rows) of `channels` channels: dy planes of `stride` floats a row.
-// Its sum goes to the bias gradient, if there is one. g, out, choice: the layer's output with its gradient.
+// The gradient before pooling and ReLU for rows [y0, y0 + rows) of `channels` channels: dy planes of `stride` floats a row; null where
+// it is read in place. Its sum goes to the bias gradient, if there is one. g, out, choice: the layer's output with its gradient.
 inline void conv_output_gradient(const Op& op, int channels, const float* g, const float* out, const int32_t* choice, int y0,
                                  int rows, float* dy, ptrdiff_t stride, ptrdiff_t plane, float* bias) {
+  if (!dy) {
+    for (int c = 0; bias && c < channels; c++) {
+      vec sum = {};
+      const float* from = g + (ptrdiff_t)(c * op.out_h + y0) * op.out_w * LANES;
+      for (int i = 0; i < rows * op.out_w; i++) sum += load(from + i * (ptrdiff_t)LANES);
+      bias[c] += total(sum);
+    }
+    return;
+  }
   if (op.pool) {
     const int ph = op.out_h / 2, pw = op.out_w / 2;
     for (int c = 0; c < channels; c++) {
@@ -136,35 +145,35 @@ struct Phase {
   int high(int i, int n) const { return i + n - 1 + shift < taps - 1 ? i + n - 1 + shift : taps - 1; }
 };
 
-// dx[C] at PX positions = Σ over out_c, taps: dy · w, w packed [out_c][taps down][taps right][C].
+// dx[C] at PX positions (+)= Σ over `from` … `to` of out_c, taps: dy · w, w packed [out_c][taps down][taps right][C].
 template <int PX, int C>
 void conv_input_tile(const Op& op, const Phase& down, const Phase& right, const float* dy, ptrdiff_t dy_row, ptrdiff_t dy_plane,
-                     const float* w, int i, int k, float* dx) {
+                     const float* w, int from, int to, int i, int k, float* dx, bool accumulate) {
   const int y0 = down.low(i, op.out_h), y1 = down.high(i, 1), x0 = right.low(k, op.out_w), x1 = right.high(k, PX);
   vec acc[C][PX];
   for (int c = 0; c < C; c++)
     for (int p = 0; p < PX; p++) acc[c][p] = vec{};
-  for (int co = 0; co < op.out_c; co++)
+  for (int co = from; co < to; co++)
     for (int y = y0; y <= y1; y++) {
-      const float* from = dy + co * dy_plane + (i + down.shift - y) * dy_row + (k + right.shift) * LANES;
-      const float* taps = w + ((ptrdiff_t)co * down.taps + y) * right.taps * C;
-      for (int x = x0; x <= x1; x++) {
+      const float* at = dy + co * dy_plane + (i + down.shift - y) * dy_row + (k + right.shift - x0) * LANES;
+      const float* taps = w + (((ptrdiff_t)co * down.taps + y) * right.taps + x0) * C;
+      for (int x = x0; x <= x1; x++, at -= LANES, taps += C) {
         vec v[PX];
-        for (int p = 0; p < PX; p++) v[p] = load(from + (p - x) * LANES);
+        for (int p = 0; p < PX; p++) v[p] = load(at + p * LANES);
         for (int c = 0; c < C; c++)
-          for (int p = 0; p < PX; p++) acc[c][p] += v[p] * taps[x * C + c];
+          for (int p = 0; p < PX; p++) acc[c][p] += v[p] * taps[c];
       }
     }
   const ptrdiff_t step = op.stride_w * (ptrdiff_t)LANES;
   for (int c = 0; c < C; c++)
     for (int p = 0; p < PX; p++) {
       float* at = dx + c * image_size(op) + p * step;
-      store(at, op.gradient == 2 ? load(at) + acc[c][p] : acc[c][p]);
+      store(at, accumulate ? load(at) + acc[c][p] : acc[c][p]);
     }
 }
 
 // dx from dy, which begins at its first number behind its zeros. flipped: room for the weights, made anew if `pack`.
-template <int CHANNELS, int POSITIONS>
+template <int CHANNELS>
 void conv_input_gradient(const Op& op, const float* weights, const float* dy, ptrdiff_t dy_row, ptrdiff_t dy_plane,
                          float* flipped, bool pack, float* dx) {
   const int kernel = op.kernel_h * op.kernel_w, block = block_size(op.in_c, CHANNELS);
@@ -182,20 +191,24 @@ void conv_input_gradient(const Op& op, const float* weights, const float* dy, pt
               for (int c = 0; c < n; c++)
                 *to++ = weights[((ptrdiff_t)co * op.in_c + ci + c) * kernel + (a + y * op.stride_h) * op.kernel_w + b + x * op.stride_w];
       }
-      ptrdiff_t strip = STRIP / (op.out_c * dy_row * 4) - down.taps;
-      if (strip < 1) strip = 1;
-      for (int i0 = 0; i0 < down.count; i0 += strip)
-        for (int ci = 0; ci < op.in_c; ci += block)
-          with_constant<CHANNELS>(op.in_c - ci < block ? op.in_c - ci : block, [&](auto channels) {
-            constexpr int C = decltype(channels)::value;
-            for (int i = i0; i < down.count && i < i0 + strip; i++)
-              each_run<POSITIONS>(right.count, [&](int k, auto width) {
-                constexpr int PX = decltype(width)::value;
-                const ptrdiff_t y = down.first + i * op.stride_h, x = right.first + k * op.stride_w;
-                conv_input_tile<PX, C>(op, down, right, dy, dy_row, dy_plane, flipped + ci * taps, i, k,
-                                       dx + ci * image_size(op) + (y * op.in_w + x) * LANES);
-              });
-          });
+      // As many rows as stay in the cache for all channels or, where not even one does, as many channels as stay for one.
+      const ptrdiff_t rows = STRIP / (op.out_c * dy_row * 4) - down.taps;
+      const int strip = int(rows < 1 ? 1 : rows);
+      const ptrdiff_t some = STRIP / ((down.taps + 1) * dy_row * 4);
+      const int deep = int(rows >= 0 || op.in_c > CHANNELS ? op.out_c : some < 8 ? 8 : some);
+      for (int co = 0; co < op.out_c; co += deep)
+        for (int i0 = 0; i0 < down.count; i0 += strip)
+          for (int ci = 0; ci < op.in_c; ci += block)
+            with_constant<CHANNELS>(op.in_c - ci < block ? op.in_c - ci : block, [&](auto channels) {
+              constexpr int C = decltype(channels)::value;
+              for (int i = i0; i < down.count && i < i0 + strip; i++)
+                each_run<tile_positions(C)>(right.count, [&](int k, auto width) {
+                  const ptrdiff_t y = down.first + i * op.stride_h, x = right.first + k * op.stride_w;
+                  conv_input_tile<decltype(width)::value, C>(
+                      op, down, right, dy, dy_row, dy_plane, flipped + ci * taps, co, co + deep < op.out_c ? co + deep : op.out_c, i, k,
+                      dx + ci * image_size(op) + (y * op.in_w + x) * LANES, op.gradient == 2 || co > 0);
+                });
+            });
       flipped += op.in_c * taps;
     }
 }
@@ -204,7 +217,8 @@ inline void conv_backward(const Op& op, const float* parameters, const Workspace
   const ConvPlan plan(op);
   float* scratch = ws.scratch[index];
   // With an input gradient, every row of dy lies between zeros, which nothing overwrites.
-  float* dy = scratch + plan.dy + plan.before * LANES;
+  float* prepared = plan.direct ? nullptr : scratch + plan.dy + plan.before * LANES;
+  const float* dy = plan.direct ? ws.gradients[op.output] : prepared;
   vec* sums = plan.summed ? reinterpret_cast<vec*>(scratch + plan.sums) : nullptr;
   if (sums) std::memset(sums, 0, (plan.total - plan.sums) * sizeof(float));
   float* bias = op.bias < 0 ? nullptr : ws.parameter_gradients + op.bias;
@@ -212,19 +226,20 @@ inline void conv_backward(const Op& op, const float* parameters, const Workspace
     for (int c = 0; bias && c < op.out_c; c++) bias[c] = 0;
   const float* in = pad(op, plan.in, ws.values[op.input], op.in_c, scratch + plan.padded);
   auto prepare = [&](int y, int rows) {
-    conv_output_gradient(op, op.out_c, ws.gradients[op.output], ws.values[op.output], ws.choices[index], y, rows, dy,
+    conv_output_gradient(op, op.out_c, ws.gradients[op.output], ws.values[op.output], ws.choices[index], y, rows, prepared,
                          plan.dy_row, plan.dy_plane, bias);
   };
-  if (op.gradient) prepare(0, op.out_h);
+  const bool whole = op.gradient || plan.direct;
+  if (whole) prepare(0, op.out_h);
   for (int y = 0; y < op.out_h; y += plan.weight_rows) {
     const int rows = op.out_h - y < plan.weight_rows ? op.out_h - y : plan.weight_rows;
-    if (!op.gradient) prepare(y, rows);
-    conv_weight_rows(op, plan.in, in, y, op.gradient ? dy + y * plan.dy_row : dy, plan.dy_row, plan.dy_plane, rows, sums,
-                     ws.parameter_gradients + op.weight, y + rows == op.out_h, (ws.group == 0));
+    if (!whole) prepare(y, rows);
+    conv_weight_rows(op, plan.in, in, y, whole ? dy + y * plan.dy_row : dy, plan.dy_row, plan.dy_plane, rows, sums,
+                     ws.parameter_gradients + op.weight, y + rows == op.out_h, ws.group == 0);
   }
   if (op.gradient)
-    conv_input_gradient<TILE_C, TILE_P>(op, parameters + op.weight, dy, plan.dy_row, plan.dy_plane, scratch + plan.flipped,
-                                        (ws.group == 0), ws.gradients[op.input]);
+    conv_input_gradient<TILE_C>(op, parameters + op.weight, dy, plan.dy_row, plan.dy_plane, scratch + plan.flipped,
+                                ws.group == 0, ws.gradients[op.input]);
 }
 
 }  // namespace mindts::MINDTS_ISA
