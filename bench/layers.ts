@@ -15,7 +15,12 @@ import type { Facts, Measurement } from './report.js';
 interface LayerCase {
   readonly title: string;
   readonly build: (x: Value) => Value;
-  readonly task: { readonly kind: 'conv' | 'dense'; readonly input: readonly number[]; readonly out: number };
+  readonly task:
+    | { readonly kind: 'dense'; readonly input: readonly number[]; readonly out: number }
+    | ({ readonly kind: 'conv'; readonly input: readonly number[] } & Record<
+        'out' | 'kernel' | 'stride' | 'padding' | 'groups',
+        number
+      >);
   /** At most this share of PyTorch's time. */
   readonly limit: number;
   /** At least this share of the peak, in percent. */
@@ -78,7 +83,7 @@ function convolution(
   return {
     title: `${kind} ${kernel}×${kernel}${stride > 1 ? `, stride ${stride}` : ''}, ${channels} → ${out} channels of ${height}×${width}`,
     build: (x) => (groups > 1 ? depthwiseConv2d(x, options) : conv2d(x, { ...options, outChannels: out })),
-    task: { kind: 'conv', input: shape, out, ...{ kernel, stride, padding, groups } },
+    task: { kind: 'conv', input: shape, out, kernel, stride, padding, groups },
     limit: 1,
   };
 }
