@@ -51,7 +51,7 @@ test('LeNet-300-100 has 266 610 parameters in three dense layers', async (t) => 
     ['ip3.weight', 10, 100],
     ['ip3.bias', 10],
   ]);
-  t.same(kinds(net), ['input', 'flatten', 'dense', 'relu', 'dense', 'relu', 'dense']);
+  t.equal(kinds(net).join(' '), 'input flatten dense relu dense relu dense');
 });
 
 test("Caffe's LeNet-5 has 431 080 parameters, under the names of its model file", async (t) => {
@@ -67,10 +67,7 @@ test("Caffe's LeNet-5 has 431 080 parameters, under the names of its model file"
     ['ip2.weight', 10, 500],
     ['ip2.bias', 10],
   ]);
-  t.same(kinds(net), [
-    ...['input', 'conv2d', 'maxPool2d', 'conv2d', 'maxPool2d'],
-    ...['flatten', 'dense', 'relu', 'dense'],
-  ]);
+  t.equal(kinds(net).join(' '), 'input conv2d maxPool2d conv2d maxPool2d flatten dense relu dense');
 });
 
 test("Keras's LeNet has 484 714 parameters, and dropout after each part", async (t) => {
