@@ -11,8 +11,7 @@ const spec = {
   options: {
     data_url: mindts.dataUrl,
     train_url: mindts.text({ required: true, placeholder: 'URL', description: 'where checkpoints and history go' }),
-    ckpt_url: mindts.text({ placeholder: 'URL', description: 'a checkpoint to start from' }),
-    ckpt_skip: mindts.text({ placeholder: 'NAMES', description: 'its layers to leave aside, to start afresh: fc2,fc3' }),
+    ...mindts.startOptions,
     ...mindts.trainingOptions,
     ...mindts.networkOptions,
     ...mindts.deviceOptions,
@@ -30,16 +29,14 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const { network, transforms } = mindts.buildNetwork(args.network, { classes, height, width });
   const trainSet = await mindts.mnist(folder, { split: 'train', classes, transforms });
   const testSet = await mindts.mnist(folder, { split: 'test', classes, transforms });
-
   // How it learns, and where it starts.
   const { learning_rate: learningRate, momentum, weight_decay: weightDecay } = args;
   const optimizer = mindts.sgd({ learningRate, momentum, weightDecay });
   const engine = mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, optimizer, engine, seed: args.seed });
-  if (args.ckpt_url) {
-    const checkpoint = await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url));
-    model.load(checkpoint, { source: args.ckpt_url, skip: args.ckpt_skip?.split(',') });
-  }
+  const start = args.ckpt_url && (await mindts.fetchCheckpoint(args.ckpt_url));
+  if (start)
+    model.load(await mindts.loadCheckpoint(start), { source: args.ckpt_url, skip: args.ckpt_skip?.split(',') });
 
   // Train, save, copy back.
   const { save_checkpoint_steps: saveCheckpointSteps, keep_checkpoint_max: keepCheckpointMax } = args;

@@ -8,7 +8,7 @@ export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/ch
 export { type Conversion, convertCheckpoint } from './checkpoint/convert.js';
 export type { NetworkHints } from './checkpoint/network-of.js';
 export { type Job, type LaunchFile, type LaunchSpec, launch } from './cli/launch.js';
-export { dataUrl, deviceOptions, networkOptions, trainingOptions } from './cli/options.js';
+export { dataUrl, deviceOptions, networkOptions, startOptions, trainingOptions } from './cli/options.js';
 export { printSummary } from './cli/summary.js';
 export { type Dataset, fromArrays } from './dataset/dataset.js';
 export { type MnistOptions, mnist, mnistTransforms } from './dataset/mnist.js';
@@ -36,8 +36,7 @@ export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './nn/poo
 export type { Layer, Value, WeightOptions, Window } from './nn/value.js';
 export type { WindowOptions } from './nn/window.js';
 export { type Output, prepareOutput } from './platform/output.js';
-export { fetchCheckpoint } from './platform/fetch-checkpoint.js';
-export { BUILTIN_DIGITS, fetchFile, prepareData } from './platform/prepare.js';
+export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
 export { copyFile, copyFolder } from './storage/copy.js';
 export { type Callback, type EpochRecord, type Json, type Run, type StopReason } from './train/callback.js';
 export { HistoryFile } from './train/callbacks/history-file.js';

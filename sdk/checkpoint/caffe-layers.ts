@@ -1,6 +1,6 @@
 /** The layers in a Caffe model, in the form of today (`layer`) and that of before 2015 (`layers`, "V1"). */
 import { CheckpointError } from '../base/errors.js';
-import type { MessageReader } from './protobuf.js';
+import { type MessageReader, WIRE } from './protobuf.js';
 import { LIMITS, quoted } from './tensor-file.js';
 
 /** As much of a layer as its parameters need. */
@@ -47,16 +47,20 @@ export function eachLayer(net: MessageReader, visit: (layer: CaffeLayer) => void
 }
 
 function readLayer(reader: MessageReader, fields: typeof LAYER): CaffeLayer {
-  const layer = { name: '', type: '', bottom: '', isTransposed: false };
+  const layer = { name: '', type: '', isTransposed: false };
+  let bottom: string | undefined;
   const tops: string[] = [];
   const blobs: MessageReader[] = [];
   const text = (wire: number): string => reader.text(wire, LIMITS.nameLength * 4);
   while (!reader.done) {
     const { number, wire } = reader.field();
     if (number === fields.name) layer.name = text(wire);
-    else if (number === fields.type) layer.type = fields === LAYER ? text(wire) : v1Type(reader.varint());
-    else if (number === fields.bottom) layer.bottom ||= text(wire);
-    else if (number === fields.top) tops.push(text(wire));
+    else if (number === fields.type) layer.type = wire === WIRE.varint ? v1Type(reader.varint()) : text(wire);
+    else if (number === fields.bottom) {
+      // Read even where it is not the first.
+      const value = text(wire);
+      bottom ??= value;
+    } else if (number === fields.top) tops.push(text(wire));
     else if (number === fields.blobs) blobs.push(reader.message(wire));
     else if (number === fields.innerProduct) layer.isTransposed = readTransposed(reader.message(wire));
     else if (number === 1) throw beforeV1(reader);
@@ -66,7 +70,7 @@ function readLayer(reader: MessageReader, fields: typeof LAYER): CaffeLayer {
     }
   }
   if (blobs.length > 0 && layer.name === '') throw reader.malformed('a layer with arrays has no name');
-  return { ...layer, tops, blobs };
+  return { ...layer, bottom: bottom ?? '', tops, blobs };
 }
 
 function v1Type(type: number): string {
@@ -78,7 +82,7 @@ function readTransposed(parameter: MessageReader): boolean {
   let isTransposed = false;
   while (!parameter.done) {
     const { number, wire } = parameter.field();
-    if (number === 6) isTransposed = parameter.varint() !== 0;
+    if (number === 6 && wire === WIRE.varint) isTransposed = parameter.varint() !== 0;
     else parameter.skip(wire);
   }
   return isTransposed;

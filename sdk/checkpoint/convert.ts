@@ -1,12 +1,16 @@
 /** From one format of parameter files to another. */
 import { extname } from 'node:path';
 import { CheckpointError } from '../base/errors.js';
+import { writeFileAtomic } from '../base/files.js';
 import type { Network } from '../nn/network.js';
 import { fromTensorFile } from './checkpoint.js';
-import { EXTENSIONS, readTensorFile, writeTensorFile } from './file-format.js';
-import { type NetworkHints, networkOf, shapesOf } from './network-of.js';
+import { readTensorFile, WRITABLE, writeTensorFile } from './file-format.js';
+import { parameterShapes } from './layer-names.js';
+import { type NetworkHints, networkOf } from './network-of.js';
+import { encodeOnnx } from './onnx.js';
 import { parametersOf } from './optimizer-state.js';
 import type { TensorFile } from './tensor-file.js';
+import { writeTfjs } from './tfjs.js';
 
 /** What became of a parameter file. */
 export interface Conversion {
@@ -29,8 +33,8 @@ export interface Conversion {
 export async function convertCheckpoint(from: string, to: string, hints: NetworkHints = {}): Promise<Conversion> {
   const extension = extname(to).toLowerCase();
   const writeNetwork = NETWORK_WRITERS.get(extension);
-  if (writeNetwork === undefined && !EXTENSIONS.includes(extension)) {
-    const allowed = [...EXTENSIONS, ...NETWORK_WRITERS.keys()].join(', ');
+  if (writeNetwork === undefined && !WRITABLE.includes(extension)) {
+    const allowed = [...WRITABLE, ...NETWORK_WRITERS.keys()].join(', ');
     throw new CheckpointError('E_CKPT_EXTENSION', `${to}: its extension says what to convert to: ${allowed}`);
   }
   const file = await readTensorFile(from);
@@ -42,13 +46,16 @@ export async function convertCheckpoint(from: string, to: string, hints: Network
     return { network, leftOut: extension === '.caffemodel' ? namesBut(file, parameters) : [] };
   }
   await writeNetwork(to, file, network);
-  return { network, leftOut: namesBut(file, shapesOf(network)) };
+  return { network, leftOut: namesBut(file, parameterShapes(network)) };
 }
 
 type WriteNetwork = (path: string, file: TensorFile, network: Network) => Promise<void>;
 
 /** Formats that hold a network with its layers. */
-const NETWORK_WRITERS: ReadonlyMap<string, WriteNetwork> = new Map<string, WriteNetwork>([]);
+const NETWORK_WRITERS: ReadonlyMap<string, WriteNetwork> = new Map<string, WriteNetwork>([
+  ['.json', writeTfjs],
+  ['.onnx', (path, file, network) => writeFileAtomic(path, encodeOnnx(network, parametersOf(file)))],
+]);
 
 /** What a checkpoint of ours calls its network. */
 function trainedOn(file: TensorFile, source: string): string | undefined {

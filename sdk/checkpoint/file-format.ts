@@ -11,9 +11,10 @@ import { looksLikeMindSpore } from './mindspore-seal.js';
 import { parametersOf } from './optimizer-state.js';
 import { decodeSafetensors, encodeSafetensors, looksLikeSafetensors } from './safetensors.js';
 import type { TensorFile } from './tensor-file.js';
+import { readTfjs } from './tfjs.js';
 
 /** What can be read. */
-export type CheckpointFormat = 'mindspore' | 'safetensors' | 'caffemodel';
+export type CheckpointFormat = 'mindspore' | 'safetensors' | 'caffemodel' | 'tfjs';
 
 /**
  * Which format a file has: its bytes decide and, where they say nothing, its extension. What people take for a parameter file
@@ -27,12 +28,13 @@ export function formatOf(path: string, bytes: Uint8Array): CheckpointFormat {
   if (looksLikeSafetensors(bytes)) return 'safetensors';
   if (looksLikeCaffemodel(bytes)) return 'caffemodel';
   if (looksLikeMindSpore(bytes)) return 'mindspore';
+  if (bytes[0] === OPENING_BRACE) return 'tfjs';
   const foreign = foreignFormat(bytes);
   const format = foreign === undefined ? FORMATS.get(extname(path).toLowerCase()) : undefined;
   if (format !== undefined) return format;
   throw new CheckpointError(
     'E_CKPT_FORMAT',
-    `${path}: ${foreign ?? 'is no parameter file that mindts knows'}; it reads ${EXTENSIONS.join(', ')}`,
+    `${path}: ${foreign ?? 'is no parameter file that mindts knows'}; it reads ${[...FORMATS.keys()].join(', ')}`,
   );
 }
 
@@ -60,6 +62,8 @@ export async function readTensorFile(path: string): Promise<TensorFile> {
       return decodeSafetensors(bytes, path);
     case 'caffemodel':
       return decodeCaffemodel(bytes, path);
+    case 'tfjs':
+      return readTfjs(path);
     default:
       throw format satisfies never;
   }
@@ -68,43 +72,41 @@ export async function readTensorFile(path: string): Promise<TensorFile> {
 /**
  * Writes a parameter file in the format of its extension, whole or not at all; as `.caffemodel`, its parameters alone.
  *
- * @throws CheckpointError `E_CKPT_EXTENSION` unless it is `.ckpt`, `.safetensors` or `.caffemodel`; `E_CKPT_NAME`,
- *   `E_CKPT_VALUE` for what the format cannot hold
+ * @throws CheckpointError `E_CKPT_EXTENSION` unless it is one of {@link WRITABLE}; `E_CKPT_NAME`, `E_CKPT_VALUE` for what the
+ *   format cannot hold
  * @throws StorageError `E_WRITE` when the disk is full, …; the old file stays
  */
 export async function writeTensorFile(path: string, file: TensorFile): Promise<void> {
-  await writeFileAtomic(path, encode(path, file));
-}
-
-function encode(path: string, file: TensorFile): Uint8Array {
-  const format = FORMATS.get(extname(path).toLowerCase());
-  switch (format) {
-    case 'mindspore':
-      return encodeMindSpore(file);
-    case 'safetensors':
-      return encodeSafetensors(file);
-    case 'caffemodel':
-      return encodeCaffemodel(parametersOf(file));
-    case undefined:
-      throw new CheckpointError(
-        'E_CKPT_EXTENSION',
-        `${path}: a parameter file must be called ${EXTENSIONS.join(', ')}`,
-      );
-    default:
-      throw format satisfies never;
+  const encode = ENCODERS.get(extname(path).toLowerCase());
+  if (encode === undefined) {
+    throw new CheckpointError('E_CKPT_EXTENSION', `${path}: a checkpoint must be called ${WRITABLE.join(', ')}`);
   }
+  await writeFileAtomic(path, encode(file));
 }
 
+/** Of JSON, as which a `model.json` is read, or told to be none. */
+const OPENING_BRACE = 0x7b;
+
+/** By extension. */
 const FORMATS: ReadonlyMap<string, CheckpointFormat> = new Map([
   ['.ckpt', 'mindspore'],
   ['.safetensors', 'safetensors'],
   ['.caffemodel', 'caffemodel'],
+  ['.json', 'tfjs'],
 ]);
-/** The extensions of parameter files. */
-export const EXTENSIONS: readonly string[] = [...FORMATS.keys()];
+
+const ENCODERS: ReadonlyMap<string, (file: TensorFile) => Uint8Array> = new Map([
+  ['.ckpt', encodeMindSpore],
+  ['.safetensors', encodeSafetensors],
+  ['.caffemodel', (file: TensorFile) => encodeCaffemodel(parametersOf(file))],
+]);
+
+/** The extensions that {@link writeTensorFile} knows: those of formats that hold parameters without their network. */
+export const WRITABLE: readonly string[] = [...ENCODERS.keys()];
 
 const LABELS: Readonly<Record<CheckpointFormat, string>> = {
   mindspore: 'a MindSpore checkpoint',
   safetensors: 'a safetensors file',
   caffemodel: 'a Caffe model',
+  tfjs: 'a TensorFlow.js model',
 };

@@ -2,6 +2,7 @@
 import { CheckpointError } from '../base/errors.js';
 import type { Network, Parameter } from '../nn/network.js';
 import { buildNetwork, NETWORK_NAMES, type NetworkName } from '../nn/networks.js';
+import { parameterShapes } from './layer-names.js';
 import { matchParameters } from './match.js';
 import type { Float32Tensor } from './tensor-file.js';
 
@@ -37,17 +38,12 @@ export function networkOf(
   if (network !== undefined) {
     // What does not fit is named as it differs from the network's own size.
     const [wanted] = candidates(network, parameters, image);
-    matchParameters(parameters, shapesOf(wanted), source);
+    matchParameters(parameters, parameterShapes(wanted), source);
   }
   throw new CheckpointError(
     'E_CKPT_NETWORK',
     `${source}: its parameters are for none of ${NETWORK_NAMES.join(', ')} that reads square images; say which it is with --network, and --image_height and --image_width`,
   );
-}
-
-/** Parameters' shapes by their names. */
-export function shapesOf({ parameters }: Network): ReadonlyMap<string, readonly number[]> {
-  return new Map(parameters.map(({ name, shape }) => [name, shape]));
 }
 
 /** The network of this name whose parameters these are; undefined when they are another's. */

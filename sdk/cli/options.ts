@@ -34,6 +34,12 @@ export const networkOptions: Options<{
   ...imageSize,
 };
 
+/** Where training starts. */
+export const startOptions: Options<{ ckpt_url: string | undefined; ckpt_skip: string | undefined }> = {
+  ckpt_url: text({ placeholder: 'URL', description: 'a checkpoint to start from' }),
+  ckpt_skip: text({ placeholder: 'NAMES', description: 'layers that start afresh in spite of it, such as fc2,fc3' }),
+};
+
 /** How training goes; configs/mnist.yaml holds the seed's settings. */
 export const trainingOptions: Options<{
   epoch_size: number;
