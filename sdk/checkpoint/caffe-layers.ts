@@ -29,17 +29,20 @@ const V1_TYPES: ReadonlyMap<number, string> = new Map([
   [39, 'Deconvolution'],
 ]);
 
-/** More arrays and values than any layer has: a hostile file could fill memory with empty ones. */
-const MOST = { blobs: 64, tops: 10_000 };
+/** More than any network has: a hostile file could take memory and time with empty ones. */
+const MOST = { layers: 100_000, blobs: 64, tops: 10_000 };
 
 /**
  * Visits the layers of a NetParameter in their order.
  *
- * @throws CheckpointError `E_CKPT_TRUNCATED`, `E_CKPT_FORMAT`; `E_CKPT_UNSUPPORTED` for a layer from before 2014 ("V0")
+ * @throws CheckpointError `E_CKPT_TRUNCATED`, `E_CKPT_FORMAT`, `E_CKPT_LIMIT`; `E_CKPT_UNSUPPORTED` for a layer from before 2014 ("V0")
  */
 export function eachLayer(net: MessageReader, visit: (layer: CaffeLayer) => void): void {
-  while (!net.done) {
+  for (let layers = 0; !net.done; ) {
     const { number, wire } = net.field();
+    if ((number === 100 || number === 2) && ++layers > MOST.layers) {
+      throw new CheckpointError('E_CKPT_LIMIT', `${net.origin.source}: has more than ${MOST.layers} layers`);
+    }
     if (number === 100) visit(readLayer(net.message(wire), LAYER));
     else if (number === 2) visit(readLayer(net.message(wire), V1_LAYER));
     else net.skip(wire);

@@ -21,7 +21,7 @@ export function encodeCaffemodel(parameters: ReadonlyMap<string, Float32Tensor>)
     const layer = name.slice(0, Math.max(0, dot));
     layers.set(layer, (layers.get(layer) ?? new Map<string, Float32Tensor>()).set(name.slice(dot + 1), tensor));
   }
-  const chunks: Uint8Array[] = [];
+  const chunks: Uint8Array[] = [...textField(1, 'mindts')];
   for (const [name, arrays] of layers) {
     const type = typeOf(arrays);
     const pick = (...suffixes: readonly string[]): Float32Tensor[] =>

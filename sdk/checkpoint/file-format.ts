@@ -32,10 +32,9 @@ export function formatOf(path: string, bytes: Uint8Array): CheckpointFormat {
   const foreign = foreignFormat(bytes);
   const format = foreign === undefined ? FORMATS.get(extname(path).toLowerCase()) : undefined;
   if (format !== undefined) return format;
-  throw new CheckpointError(
-    'E_CKPT_FORMAT',
-    `${path}: ${foreign ?? 'is no parameter file that mindts knows'}; it reads ${[...FORMATS.keys()].join(', ')}`,
-  );
+  const reads = [...FORMATS.keys()].join(', ');
+  const what = foreign ?? `is no parameter file that mindts reads (${reads}), or it is damaged`;
+  throw new CheckpointError('E_CKPT_FORMAT', `${path}: ${what}`);
 }
 
 /**

@@ -73,7 +73,7 @@ export function requireFinite(
 
 /** Names for a message. */
 export function listed(names: readonly string[]): string {
-  return names.length === 0 ? 'nothing' : cut(names.map(quoted), ', ');
+  return names.length === 0 ? 'no parameters' : cut(names.map(quoted), ', ');
 }
 
 /** The first of many, so that an error stays readable. */
