@@ -7,7 +7,8 @@ import { blob, doubleBlob, layerField, net, oldBlob, shapeField, v1Field } from 
 import { codeOf } from './files.js';
 import { mutated } from './mutate.js';
 
-const MUTATIONS = 30_000;
+/** More with MINDTS_MUTATIONS=100000. */
+const MUTATIONS = Number(process.env['MINDTS_MUTATIONS'] ?? 30_000);
 const codeFor = (bytes: Uint8Array): string => codeOf(() => decodeCaffemodel(bytes, 'x'));
 
 /** Small, with every kind of layer and of number. */
