@@ -62,13 +62,13 @@ const layerConfig = z.object({
   cropping: pairs.optional(),
   data_format: z.string().nullish(),
   use_bias: z.boolean().default(true),
-  activation: z.unknown(),
+  activation: z.unknown().optional(),
   axis: z.union([z.int(), z.tuple([z.int()]).transform(([n]) => n)]).optional(),
   center: z.boolean().default(true),
   scale: z.boolean().default(true),
   max_value: z.number().nullish(),
-  negative_slope: z.unknown(),
-  threshold: z.unknown(),
+  negative_slope: z.unknown().optional(),
+  threshold: z.unknown().optional(),
   dims: z.array(z.int()).optional(),
   target_shape: z.array(z.int()).optional(),
   keepdims: z.boolean().nullish(),
@@ -142,7 +142,7 @@ function readTopology(topology: Readonly<Record<string, unknown>>, source: strin
 const layerEntry = z.object({
   class_name: z.string(),
   name: z.string().optional(),
-  config: z.unknown(),
+  config: z.unknown().optional(),
   inbound_nodes: z.array(inboundNode).optional(),
 });
 

@@ -220,7 +220,7 @@ export class KerasLayerReader {
   }
 
   private pairs(key: 'padding' | 'cropping'): readonly (readonly [number, number])[] {
-    const value = this.config[key] ?? 1;
+    const value = this.config[key];
     if (typeof value === 'object') return value;
     throw this.error('E_CKPT_FORMAT', `has a ${key} that is not [[top, bottom], [left, right]]`);
   }

@@ -146,15 +146,20 @@ function addNode(add: AddLayer, { layer, shape, parameters }: Node, { from, read
       return add('BatchNormalization', { axis: -1, momentum, epsilon, center: true, scale: true }, from);
     }
     case 'add':
-      return add('Add', {}, from);
+      return add('Add', {}, apart(add, from));
     case 'concat':
-      return add('Concatenate', { axis: -1 }, from);
+      return add('Concatenate', { axis: -1 }, apart(add, from));
     default:
       throw layer satisfies never;
   }
 }
 
 const CHANNELS_LAST = { data_format: 'channels_last' } as const;
+
+/** A value that is read twice gets a copy: TensorFlow.js counts readers by layer, and lets go of what is still to be read. */
+function apart(add: AddLayer, from: readonly string[]): readonly string[] {
+  return from.map((name, i) => (from.indexOf(name) < i ? add('Activation', { activation: 'linear' }, [name]) : name));
+}
 
 /** A convolution's padding: Keras's own, or a layer before it. */
 function padZeros(
