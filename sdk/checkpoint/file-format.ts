@@ -26,12 +26,14 @@ export type CheckpointFormat = 'mindspore' | 'safetensors' | 'caffemodel' | 'tfj
  */
 export function formatOf(path: string, bytes: Uint8Array): CheckpointFormat {
   if (looksLikeSafetensors(bytes)) return 'safetensors';
-  if (looksLikeCaffemodel(bytes)) return 'caffemodel';
-  if (looksLikeMindSpore(bytes)) return 'mindspore';
   if (bytes[0] === OPENING_BRACE) return 'tfjs';
   const foreign = foreignFormat(bytes);
-  const format = foreign === undefined ? FORMATS.get(extname(path).toLowerCase()) : undefined;
-  if (format !== undefined) return format;
+  if (foreign === undefined) {
+    if (looksLikeCaffemodel(bytes)) return 'caffemodel';
+    if (looksLikeMindSpore(bytes)) return 'mindspore';
+    const named = FORMATS.get(extname(path).toLowerCase());
+    if (named !== undefined) return named;
+  }
   const reads = [...FORMATS.keys()].join(', ');
   const what = foreign ?? `is no parameter file that mindts reads (${reads}), or it is damaged`;
   throw new CheckpointError('E_CKPT_FORMAT', `${path}: ${what}`);
