@@ -152,8 +152,6 @@ test('arrays that do not make a layer are refused, naming it', async (t) => {
   );
 });
 
-const vector = (size: number) =>
-  fc.array(fc.float(), { minLength: size, maxLength: size }).map((values) => floats([size], ...values));
 const layer: fc.Arbitrary<readonly (readonly [string, Float32Tensor])[]> = fc
   .tuple(fc.integer({ min: 1, max: 4 }), fc.constantFrom(2, 4, 0), fc.boolean(), fc.infiniteStream(fc.float()))
   .map(([out, rank, hasBias, numbers]) => {
