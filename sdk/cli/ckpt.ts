@@ -12,7 +12,7 @@ import { family, subcommand } from './subcommands.js';
 
 export const ckpt: (argv: readonly string[]) => Promise<void> = family(
   'ckpt',
-  'Parameter files: MindSpore .ckpt, .safetensors, Caffe’s .caffemodel.',
+  'Parameter files: MindSpore .ckpt, .safetensors, Caffe’s .caffemodel, TensorFlow.js model.json; ONNX to write.',
   {
     inspect: subcommand({
       usage: 'FILE',
