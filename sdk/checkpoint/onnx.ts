@@ -27,7 +27,7 @@ const FLOAT32 = 1;
  * const net = network('tiny', dense(input([2]), { name: 'fc', outFeatures: 1 }));
  * const weight = { shape: [1, 2], data: Float32Array.of(1, 2) };
  * const bias = { shape: [1], data: Float32Array.of(3) };
- * encodeOnnx(net, new Map([['fc.weight', weight], ['fc.bias', bias]])).length; // 232
+ * encodeOnnx(net, new Map([['fc.weight', weight], ['fc.bias', bias]])).length; // 198
  */
 export function encodeOnnx(network: Network, parameters: ReadonlyMap<string, Float32Tensor>): Uint8Array {
   matchParameters(parameters, parameterShapes(network), `ONNX of ${network.name}`);
