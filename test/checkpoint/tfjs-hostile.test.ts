@@ -9,7 +9,8 @@ import { floats } from './files.js';
 import { asFile, drawParameters, everyLayer } from './networks.js';
 import { functional, type Layer, readModel } from './tfjs-models.js';
 
-const MUTATIONS = 1500;
+/** More with MINDTS_MUTATIONS=100000. */
+const MUTATIONS = Number(process.env['MINDTS_MUTATIONS'] ?? 1500);
 
 const image: Layer = { class: 'InputLayer', name: 'in', batch_input_shape: [null, 8, 8, 2] };
 const vector: Layer = { class: 'InputLayer', name: 'in', batch_input_shape: [null, 4] };
