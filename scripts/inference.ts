@@ -29,7 +29,7 @@ export default mindts.launch(import.meta.url, spec, async (args) => {
   const transforms = mindts.mnistTransforms(args.image_height, args.image_width);
   const testSet = await mindts.mnist(folder, { split: 'test', classes: args.num_classes, transforms });
   const network = mindts.LeNet5({ classes: args.num_classes, height: args.image_height, width: args.image_width });
-  const engine = mindts.selectEngine({ target: args.device_target, threads: args.threads });
+  const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, engine });
   model.load(checkpoint, args.ckpt_url);
 

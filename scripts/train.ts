@@ -33,7 +33,7 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const network = mindts.LeNet5({ classes: args.num_classes, height: args.image_height, width: args.image_width });
   const { learning_rate: learningRate, momentum, weight_decay: weightDecay } = args;
   const optimizer = mindts.sgd({ learningRate, momentum, weightDecay });
-  const engine = mindts.selectEngine({ target: args.device_target, threads: args.threads });
+  const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, optimizer, engine, seed: args.seed });
   if (args.ckpt_url) model.load(await mindts.loadCheckpoint(await mindts.fetchFile(args.ckpt_url)), args.ckpt_url);
 
