@@ -22,7 +22,7 @@ export async function loadTensorFlow(): Promise<LoadedTensorFlow> {
   if (name === undefined) {
     throw new EngineError(
       'E_DEVICE',
-      'a GPU is used by TensorFlow.js, which is not installed: run `npm install @tensorflow/tfjs-node-gpu`; it needs an NVIDIA GPU with CUDA 11 and cuDNN 8. Or train on the processors: --device_target CPU',
+      '--device_target GPU needs TensorFlow.js, which is not installed: run `npm install @tensorflow/tfjs-node-gpu` where there is an NVIDIA GPU with CUDA 11 and cuDNN 8, or use --device_target CPU',
     );
   }
   try {
@@ -35,7 +35,7 @@ export async function loadTensorFlow(): Promise<LoadedTensorFlow> {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     throw new EngineError(
       'E_DEVICE',
-      `${name} is installed but does not work here: ${reason}. Its native part comes with \`npm rebuild ${name}\`; it runs on Node 20 and 22, this is ${process.version}`,
+      `--device_target GPU: ${name} is installed but does not work here (${reason}). Its native part comes with \`npm rebuild ${name}\`; version 4.22 runs on Node 20 and 22, and this is ${process.version}. Or use --device_target CPU`,
       { cause: error },
     );
   }

@@ -9,7 +9,7 @@ import { requireTensorFlow, type TensorFlow, type TensorFlowModule } from './tf.
  * The TensorFlow engine: `@tensorflow/tfjs-node-gpu` on a GPU, or else `@tensorflow/tfjs-node` on the processors, with a warning; install
  * one of them beside `mindts`. Any other TensorFlow.js does too, where it is given.
  *
- * @param options tf: TensorFlow.js, as `import tf from '@tensorflow/tfjs'` gives it; it computes on the backend it was set to
+ * @param options tf: TensorFlow.js, as `import * as tf from '@tensorflow/tfjs'` gives it; it computes on the backend it was set to
  * @throws EngineError `E_DEVICE` when neither package is there, or it does not work here; `E_TENSORFLOW` when `tf` is something else
  */
 export async function tensorflowEngine({ tf: given }: { readonly tf?: TensorFlowModule } = {}): Promise<Engine> {

@@ -15,7 +15,7 @@ export function requireTensorFlow(module: TensorFlowModule): TensorFlow {
   if (isTensorFlow(module)) return module;
   throw new EngineError(
     'E_TENSORFLOW',
-    "tensorflowEngine: tf is not the whole of TensorFlow.js; give it what `import tf from '@tensorflow/tfjs'` gives",
+    "tensorflowEngine: tf is not the whole of TensorFlow.js; give it what `import * as tf from '@tensorflow/tfjs'` gives",
   );
 }
 
