@@ -56,25 +56,46 @@ struct ConvPlan {
 
 inline size_t conv_scratch(const Op& op) { return ConvPlan(op).total; }
 
+// Rows of the kernel that lie on the input for a window at output row y: [from, to). The others would multiply zeros.
+struct KernelRows {
+  int from, to;
+  KernelRows(const Op& op, int y)
+      : from(op.pad_top > y * op.stride_h ? op.pad_top - y * op.stride_h : 0),
+        to(op.in_h + op.pad_top - y * op.stride_h < op.kernel_h ? op.in_h + op.pad_top - y * op.stride_h : op.kernel_h) {}
+  // Those that either of two windows needs.
+  static KernelRows either(KernelRows a, const KernelRows& b) {
+    a.from = a.from < b.from ? a.from : b.from;
+    a.to = a.to > b.to ? a.to : b.to;
+    return a;
+  }
+};
+
 // acc[c][y][x] = Σ over channels of x, ky, kx: in · w, w packed [channel][ky][kx][C]. down, right: from position to position.
 template <int PY, int PX, int C>
-inline void conv_tile(const Op& op, const Padded& p, const float* in, const float* w, ptrdiff_t down, ptrdiff_t right,
-                      vec (&acc)[C][PY][PX]) {
+inline void conv_tile(const Op& op, const Padded& p, const float* in, const float* w, KernelRows rows, ptrdiff_t down,
+                      ptrdiff_t right, vec (&acc)[C][PY][PX]) {
   for (int c = 0; c < C; c++)
     for (int y = 0; y < PY; y++)
       for (int x = 0; x < PX; x++) acc[c][y][x] = vec{};
-  for (int ci = 0; ci < op.in_c; ci++)
-    for (int ky = 0; ky < op.kernel_h; ky++) {
-      const float* at = in + ci * p.plane + ky * p.row;
-      for (int kx = 0; kx < op.kernel_w; kx++, at += LANES, w += C) {
-        vec v[PY][PX];
-        for (int y = 0; y < PY; y++)
-          for (int x = 0; x < PX; x++) v[y][x] = load(at + y * down + x * right);
-        for (int c = 0; c < C; c++)
+  // A kernel of known width is one run of instructions.
+  auto taps = [&](auto width) {
+    const int kw = decltype(width)::value ? decltype(width)::value : op.kernel_w;
+    for (int ci = 0; ci < op.in_c; ci++)
+      for (int ky = rows.from; ky < rows.to; ky++) {
+        const float* at = in + ci * p.plane + ky * p.row;
+        const float* weights = w + (ptrdiff_t)(ci * op.kernel_h + ky) * kw * C;
+        for (int kx = 0; kx < kw; kx++, at += LANES, weights += C) {
+          vec v[PY][PX];
           for (int y = 0; y < PY; y++)
-            for (int x = 0; x < PX; x++) acc[c][y][x] += v[y][x] * w[c];
+            for (int x = 0; x < PX; x++) v[y][x] = load(at + y * down + x * right);
+          for (int c = 0; c < C; c++)
+            for (int y = 0; y < PY; y++)
+              for (int x = 0; x < PX; x++) acc[c][y][x] += v[y][x] * weights[c];
+        }
       }
-    }
+  };
+  if (op.kernel_w == 3) taps(std::integral_constant<int, 3>{});
+  else taps(std::integral_constant<int, 0>{});
 }
 
 // The largest of a 2×2 window, the first of equals, and which it was: 0 1 / 2 3.
@@ -95,10 +116,11 @@ void conv_forward_rows(const Op& op, const Padded& p, const float* in, const flo
   const ptrdiff_t down = op.stride_h * p.row, right = (RIGHT ? RIGHT : op.stride_w) * (ptrdiff_t)LANES;
   if (op.pool) {
     const int ph = op.out_h / 2, pw = op.out_w / 2;
-    for (int y = y0 / 2; y < y1 / 2; y++)
+    for (int y = y0 / 2; y < y1 / 2; y++) {
+      const KernelRows rows = KernelRows::either(KernelRows(op, 2 * y), KernelRows(op, 2 * y + 1));
       for (int x = 0; x < pw; x++) {
         vec acc[C][2][2];
-        conv_tile(op, p, in + 2 * y * down + 2 * x * right, w, down, right, acc);
+        conv_tile(op, p, in + 2 * y * down + 2 * x * right, w, rows, down, right, acc);
         for (int c = 0; c < C; c++) {
           ivec which;
           vec v = pool2(acc[c], which) + (bias ? bias[c] : 0);
@@ -111,13 +133,14 @@ void conv_forward_rows(const Op& op, const Padded& p, const float* in, const flo
           *reinterpret_cast<ivec*>(choice + at) = which;
         }
       }
+    }
     return;
   }
   for (int y = y0; y < y1; y++)
     each_run<tile_positions(C)>(op.out_w, [&](int x, auto width) {
       constexpr int PX = decltype(width)::value;
       vec acc[C][1][PX];
-      conv_tile(op, p, in + y * down + x * right, w, down, right, acc);
+      conv_tile(op, p, in + y * down + x * right, w, KernelRows(op, y), down, right, acc);
       for (int c = 0; c < C; c++)
         for (int i = 0; i < PX; i++) {
           vec v = acc[c][0][i] + (bias ? bias[c] : 0);

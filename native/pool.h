@@ -42,8 +42,8 @@ inline void max_pool_forward(const Op& op, const Workspace& ws, int index) {
       for (int x = columns.from; x < columns.to; x++) {
         const vec v = load(in + plane + position(op, y, x));
         // What is not a number counts as the largest, so that the loss shows it.
-        which = (v > best) | (v != v) ? y * op.in_w + x - ivec{} : which;
-        best = (v > best) | (v != v) ? v : best;
+        which = ((v > best) | (v != v)) ? y * op.in_w + x - ivec{} : which;
+        best = ((v > best) | (v != v)) ? v : best;
       }
     store(out + to, best);
     *reinterpret_cast<ivec*>(choices + to) = which;
