@@ -25,7 +25,7 @@ export function depthwiseConv2d(
   const filter = tf.transpose(byInput, [2, 3, 0, 1]);
   const image = padded(tf, x, padding, 0);
   if (stride[0] === stride[1]) return tf.depthwiseConv2d(image, filter, stride, 'valid');
-  // TensorFlow's kernels have one stride for rows and columns: go everywhere, and keep every so many places.
+  // TensorFlow refuses this on a GPU, https://github.com/tensorflow/tensorflow/issues/33005: go everywhere, and keep every so many places.
   return tf.maxPool(tf.depthwiseConv2d(image, filter, [1, 1], 'valid'), [1, 1], stride, 'valid');
 }
 
