@@ -93,13 +93,15 @@ struct mindts_program {
     const size_t most = (groups() + states.size() - 1) / states.size();
     for (auto& state : states)
       while (state.groups.size() < most) add_group(state, layout);
+    std::vector<std::vector<Moments>> room(layout.ops.size());
     sums.resize(layout.ops.size());
-    moments.resize(layout.ops.size());
     for (size_t i = 0; i < layout.ops.size(); i++)
       if (layout.ops[i].kind == OpKind::BatchNorm) {
-        moments[i].resize((size_t)groups() * layout.ops[i].in_c);
+        room[i].resize((size_t)groups() * layout.ops[i].in_c);
         sums[i].resize((size_t)groups() * layout.ops[i].in_c * 2);
       }
+    // Last: where memory ran out before, the next call begins again.
+    moments = std::move(room);
   }
 
   // Puts n ≤ lanes images side by side.
@@ -338,6 +340,20 @@ struct mindts_program {
     });
   }
 
+  // run() where the samples are there; 0 and the reason in `error` where it cannot be.
+  template <class F>
+  int attempt(const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, F run) {
+    if (!check(labels, stored, order, count)) return 0;
+    try {
+      run();
+      return 1;
+    } catch (const std::bad_alloc&) {
+      error = needs_whole_batch() ? "not enough memory: batch normalisation keeps a whole batch, so a smaller one needs less"
+                                  : "not enough memory for the network";
+    }
+    return 0;
+  }
+
   bool check(const int32_t* labels, int32_t stored, const int32_t* order, int32_t count) {
     for (int32_t i = 0; i < count; i++)
       if (order[i] < 0 || order[i] >= stored) {
@@ -418,23 +434,18 @@ double mindts_get_state(mindts_program* p, float* state) {
 
 int mindts_train(mindts_program* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
                  int32_t count, float learning_rate, float* losses, int32_t* results) {
-  if (!p->check(labels, stored, order, count)) return 0;
-  p->train(images, labels, order, count, learning_rate, losses, results);
-  return 1;
+  return p->attempt(labels, stored, order, count,
+                    [&] { p->train(images, labels, order, count, learning_rate, losses, results); });
 }
 
 int mindts_evaluate(mindts_program* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
                     int32_t count, double* result) {
-  if (!p->check(labels, stored, order, count)) return 0;
-  p->evaluate(images, labels, order, count, result);
-  return 1;
+  return p->attempt(labels, stored, order, count, [&] { p->evaluate(images, labels, order, count, result); });
 }
 
 int mindts_predict(mindts_program* p, const uint8_t* images, int32_t stored, const int32_t* order, int32_t count,
                    float* outputs) {
-  if (!p->check(nullptr, stored, order, count)) return 0;
-  p->predict(images, order, count, outputs);
-  return 1;
+  return p->attempt(nullptr, stored, order, count, [&] { p->predict(images, order, count, outputs); });
 }
 
 void mindts_stop(mindts_program* p) { p->stop = true; }

@@ -43,6 +43,17 @@ export function requireCompilable(network: Network, { input, batchSize }: Compil
       );
     }
   }
+  for (const { name: of, layer } of network.nodes) {
+    if (!('kernelSize' in layer)) continue;
+    const { kernelSize, stride, padding } = layer;
+    const most = Math.max(...kernelSize, ...stride, ...Object.values(padding));
+    if (most > LARGEST) {
+      throw new EngineError(
+        'E_SIZE',
+        `network ${name}: ${of}: a kernel, stride or padding of ${most} is more than any engine runs (${LARGEST})`,
+      );
+    }
+  }
 }
 
 /** Sizes are 32-bit numbers in the native engine; a sample's values times its 16 lanes must be addressable, too. */

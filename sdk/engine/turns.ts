@@ -4,9 +4,19 @@ import { EngineError } from '../base/errors.js';
 import type { Dataset } from '../dataset/dataset.js';
 import type { InputPlan } from '../dataset/transforms.js';
 import type { Network } from '../nn/network.js';
+import { count } from '../nn/value.js';
 import { requireFit } from './checks.js';
 import type { Batch } from './reference/batch.js';
 import { batchAssembler } from './reference/input.js';
+
+/** Samples are evaluated so many at once that their values in all layers are at most about this many numbers, 256 MiB. */
+const EVALUATED_AT_ONCE = 2 ** 26;
+
+/** How many samples a program for batches of `batchSize` evaluates at once. */
+export function evaluatedAtOnce({ nodes }: Network, batchSize: number): number {
+  const values = nodes.reduce((sum, { shape }) => sum + count(shape), 0);
+  return Math.min(batchSize, Math.ceil(EVALUATED_AT_ONCE / values));
+}
 
 /** A program's turns. */
 export class Turns {

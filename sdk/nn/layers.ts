@@ -89,7 +89,7 @@ export function dropout(x: Value, { rate }: { readonly rate: number }): Value {
  * ones. Parameters, as MindSpore names them: `gamma`, `beta`, `moving_mean`, `moving_variance`, all `[channels]`.
  *
  * @param options epsilon: default 1e-5; momentum: default 0.9 (PyTorch counts the other way: 0.1)
- * @throws NetworkError `E_BATCH_NORM` unless epsilon > 0 and 0 ≤ momentum < 1
+ * @throws NetworkError `E_BATCH_NORM` unless epsilon > 0, as a float32 too, and 0 ≤ momentum < 1
  */
 export function batchNorm(
   x: Value,
@@ -99,10 +99,12 @@ export function batchNorm(
     momentum = 0.9,
   }: { readonly name: string; readonly epsilon?: number; readonly momentum?: number },
 ): Value {
-  if (!(epsilon > 0) || !(momentum >= 0 && momentum < 1)) {
+  // Engines and files hold float32: an epsilon that is 0 there divides by 0.
+  const isPositive = Math.fround(epsilon) > 0 && Number.isFinite(Math.fround(epsilon));
+  if (!isPositive || !(momentum >= 0 && momentum < 1)) {
     throw new NetworkError(
       'E_BATCH_NORM',
-      `${name}: epsilon must be above 0 and momentum at least 0 and below 1, not ${epsilon} and ${momentum}`,
+      `${name}: epsilon must be above 0, as a float32 too, and momentum at least 0 and below 1, not ${epsilon} and ${momentum}`,
     );
   }
   const one = constant(1);

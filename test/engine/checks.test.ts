@@ -30,6 +30,18 @@ for (const engine of [nativeEngine({ threads: 2 }), referenceEngine()]) {
     }
   });
 
+  test(`${engine.name}: windows that run over 32-bit numbers are refused, whatever comes out of them`, async (t) => {
+    const { plan } = fromArrays(pixel);
+    for (const options of [
+      { kernelSize: 2 ** 32 + 3, stride: 1, padding: 'same' },
+      { kernelSize: [1, 2 ** 31], padding: [0, 2 ** 31 - 1], stride: 2 ** 31 },
+      { kernelSize: 1, stride: 2 ** 32 },
+    ] as const) {
+      const wide = network('wide', flatten(maxPool2d(input([1, 1, 1]), options)));
+      t.throws(() => engine.compile(wide, { ...settings, batchSize: 1, input: plan }), { code: 'E_SIZE' });
+    }
+  });
+
   test(`${engine.name}: a data set that says it is larger than it is is refused`, async (t) => {
     const data = fromArrays(pixel);
     const small = network('small', dense(flatten(input([1, 1, 1])), { name: 'fc', outFeatures: 2 }));

@@ -122,7 +122,14 @@ test('a rate or a setting outside its range is refused', async (t) => {
   for (const rate of [-0.1, 1, Number.NaN]) {
     t.throws(() => dropout(image, { rate }), { name: NetworkError.name, code: 'E_RATE', message: /below 1, not/ });
   }
-  for (const setting of [{ epsilon: 0 }, { epsilon: Number.NaN }, { momentum: -0.1 }, { momentum: 1 }]) {
+  for (const setting of [
+    { epsilon: 0 },
+    { epsilon: 1e-50 },
+    { epsilon: Infinity },
+    { epsilon: Number.NaN },
+    { momentum: -0.1 },
+    { momentum: 1 },
+  ]) {
     t.throws(() => batchNorm(image, { name: 'norm9', ...setting }), {
       name: NetworkError.name,
       code: 'E_BATCH_NORM',

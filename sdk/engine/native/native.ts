@@ -173,7 +173,8 @@ class NativeProgram implements Program {
     const program = this.open();
     this.running++;
     try {
-      if ((await run(program)) === 0) throw new EngineError('E_NATIVE_RUN', this.library.error(program));
+      if ((await run(program)) !== 0) return;
+      throw new EngineError('E_NATIVE_RUN', `network ${this.plan.network.name}: ${this.library.error(program)}`);
     } finally {
       this.running--;
     }

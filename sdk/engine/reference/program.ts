@@ -3,7 +3,7 @@ import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
 import { requireCompilable, requireState } from '../checks.js';
 import type { CompileOptions, Program, TrainResult } from '../engine.js';
-import { Turns } from '../turns.js';
+import { evaluatedAtOnce, Turns } from '../turns.js';
 import { runBatch } from './batch.js';
 import { type Graph, graph } from './graph.js';
 import { update } from './optimizer.js';
@@ -24,6 +24,7 @@ export function compileProgram(network: Network, options: CompileOptions, precis
 
   let last: Graph | undefined;
   const turns = new Turns(network, input);
+  const atOnce = evaluatedAtOnce(network, batchSize);
 
   /** The last batch's graph, if that had as many samples: most have. */
   function graphFor(n: number): Graph {
@@ -71,7 +72,7 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     async evaluate(data, order) {
       let sum = 0;
       let correct = 0;
-      await turns.each({ data, order, size: batchSize }, (batch) => {
+      await turns.each({ data, order, size: atOnce }, (batch) => {
         const result = runBatch(graphFor(batch.labels.length), loss, batch);
         // One after another, so that the sum does not depend on the batches.
         for (const each of result.losses) sum += each;
@@ -84,7 +85,7 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     async predict(data, order) {
       const outputs = new Float32Array(order.length * network.outputShape[0]);
       let to = 0;
-      await turns.each({ data, order, size: batchSize }, ({ inputs, labels }) => {
+      await turns.each({ data, order, size: atOnce }, ({ inputs, labels }) => {
         const bound = graphFor(labels.length);
         bound.input.set(inputs);
         bound.forward(undefined);

@@ -2,17 +2,13 @@
 import { EngineError } from '../../base/errors.js';
 import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
-import { count } from '../../nn/value.js';
 import { requireCompilable, requireState } from '../checks.js';
 import type { CompileOptions, Program, ProgramState, TrainResult } from '../engine.js';
-import { Turns } from '../turns.js';
+import { evaluatedAtOnce, Turns } from '../turns.js';
 import { dispose, download, upload } from './held.js';
 import { hits, meanLoss } from './loss.js';
 import { outputs, tryStep } from './step.js';
 import type { TensorFlow } from './tf.js';
-
-/** Samples are evaluated so many at once that their values in all layers are at most about this many numbers, 256 MiB. */
-const EVALUATED_AT_ONCE = 2 ** 26;
 
 /**
  * Compiles a network. Its parameters are 0 until `load` is called.
@@ -30,8 +26,7 @@ export function compileProgram(tf: TensorFlow, network: Network, options: Compil
   let held = upload(tf, network, last);
 
   const turns = new Turns(network, input);
-  const values = network.nodes.reduce((sum, { shape }) => sum + count(shape), 0);
-  const evaluatedAtOnce = Math.min(batchSize, Math.ceil(EVALUATED_AT_ONCE / values));
+  const atOnce = evaluatedAtOnce(network, batchSize);
 
   /** Frees all that `compute` made but what it returns. TensorFlow's errors become ours. */
   function tidy<T>(compute: () => T): T {
@@ -77,7 +72,7 @@ export function compileProgram(tf: TensorFlow, network: Network, options: Compil
     async evaluate(data, order) {
       let sum = 0;
       let correct = 0;
-      await turns.each({ data, order, size: evaluatedAtOnce }, (batch) => {
+      await turns.each({ data, order, size: atOnce }, (batch) => {
         const [mean, right] = tidy(() => {
           const made = outputs(tf, network, { ...batch, held });
           return tf.stack([meanLoss(tf, loss, made), hits(tf, made)]).dataSync();
@@ -92,7 +87,7 @@ export function compileProgram(tf: TensorFlow, network: Network, options: Compil
     async predict(data, order) {
       const all = new Float32Array(order.length * network.outputShape[0]);
       let to = 0;
-      await turns.each({ data, order, size: evaluatedAtOnce }, (batch) => {
+      await turns.each({ data, order, size: atOnce }, (batch) => {
         tidy(() => all.set(outputs(tf, network, { ...batch, held }).output.dataSync(), to));
         to += batch.labels.length * network.outputShape[0];
         return true;
