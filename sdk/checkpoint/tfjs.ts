@@ -2,10 +2,10 @@
  * TensorFlow.js's layers format: `model.json`, which holds the model's layers and describes its weights, and the weights in
  * binary files beside it.
  */
-import { rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { CheckpointError, StorageError, systemReason } from '../base/errors.js';
-import { openRegular, writeFileAtomic } from '../base/files.js';
+import { CheckpointError, StorageError, systemCode, systemReason } from '../base/errors.js';
+import { exists, openRegular, partialName, writeFileAtomic } from '../base/files.js';
 import type { Network } from '../nn/network.js';
 import { parameterShapes } from './layer-names.js';
 import { matchParameters } from './match.js';
@@ -40,16 +40,19 @@ export async function writeTfjs(path: string, file: TensorFile, network: Network
     modelTopology: topologyOf(network),
     weightsManifest: [{ paths, weights: specs }],
   });
-  const older = await olderShards(path);
+  const older = await namedShards(path);
   const beside = (name: string): string => join(dirname(path), name);
   try {
     for (const { name, bytes: content } of shards) await writeFileAtomic(beside(name), content);
     await writeFileAtomic(path, json);
   } catch (error) {
-    await remove(paths.filter((name) => !older.includes(name)).map(beside));
+    await removeUnnamed(path, paths);
     throw error;
   }
-  await remove(older.filter((name) => !paths.includes(name)).map(beside));
+  // Another writer may have removed these very shards meanwhile, with the model that it replaced.
+  for (const { name, bytes: content } of shards)
+    if (!(await exists(beside(name)))) await writeFileAtomic(beside(name), content);
+  await removeUnnamed(path, older);
 }
 
 /**
@@ -171,7 +174,7 @@ function kerasWeights({ tensors }: TensorFile, network: Network): KerasWeights {
 }
 
 /** The shards that we wrote for the model that stands at `path`, if one does. */
-async function olderShards(path: string): Promise<readonly string[]> {
+async function namedShards(path: string): Promise<readonly string[]> {
   try {
     const { manifest } = parseModelJson(await readJson(path), path);
     return manifest.flatMap(({ paths }) => paths).filter(isOurShard);
@@ -182,11 +185,38 @@ async function olderShards(path: string): Promise<readonly string[]> {
   }
 }
 
-async function remove(files: readonly string[]): Promise<void> {
+/**
+ * Removes shards, but those that the model now in place names: after a failure it may be the new one, only its folder not flushed.
+ * They are put aside before it is read. So a writer that puts a model with these very shards there meanwhile either has it read
+ * here, and gets them back, or finds them gone and writes them again.
+ */
+async function removeUnnamed(path: string, shards: readonly string[]): Promise<void> {
+  const beside = (name: string): string => join(dirname(path), name);
   try {
-    for (const file of files) await rm(file, { force: true });
+    const before = await namedShards(path);
+    const aside = new Map<string, string>();
+    for (const name of shards.filter((shard) => !before.includes(shard))) {
+      const partial = partialName(beside(name));
+      if (await moved(beside(name), partial)) aside.set(name, partial);
+    }
+    const named = await namedShards(path);
+    for (const [name, partial] of aside) {
+      if (named.includes(name)) await rename(partial, beside(name));
+      else await rm(partial);
+    }
   } catch (error) {
     throw new StorageError('E_WRITE', `cannot remove files of weights: ${systemReason(error)}`, { cause: error });
+  }
+}
+
+/** Whether a file was there to rename. */
+async function moved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 

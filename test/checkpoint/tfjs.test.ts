@@ -1,6 +1,10 @@
 /** TensorFlow.js layers models: what is written, and what is read of everyone's. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { StorageError } from '../../sdk/base/errors.js';
@@ -15,6 +19,8 @@ import { arbitraryCase } from '../engine/random-network.js';
 import { codeOf, floats, plain } from './files.js';
 import { asFile, drawParameters, everyLayer } from './networks.js';
 import { type Layer, modelFiles, readModel } from './tfjs-models.js';
+
+const noStrace = spawnSync('strace', ['-qq', 'true']).status !== 0 && 'strace cannot run here';
 
 const vectorInput = (features: number): Layer => ({
   class: 'InputLayer',
@@ -77,6 +83,41 @@ test('what cannot be written whole leaves the old model', async (t) => {
   t.same(readdirSync(folder), ['model.json'], 'and no file of weights');
   const lacking = new Map([...drawParameters(net, 1)].slice(1));
   await t.rejects(writeTfjs(join(folder, 'b.json'), asFile(lacking), net), { code: 'E_CKPT_MISSING' });
+});
+
+test('writers of one model at once leave one of their models, whole', async (t) => {
+  const net = network('small', dense(input([3]), { name: 'fc', outFeatures: 2 }));
+  const files = [1, 2].map((seed) => asFile(drawParameters(net, seed)));
+  const path = join(t.testdir(), 'model.json');
+  for (let round = 0; round < 50; round++) {
+    await writeTfjs(path, files[0], net);
+    // The second puts back what the first replaces.
+    const second = Promise.resolve(round % 10).then(async (turns) => {
+      for (let turn = 0; turn < turns; turn++) await readdir(dirname(path));
+      await writeTfjs(path, files[0], net);
+    });
+    await Promise.all([writeTfjs(path, files[1], net), second]);
+    const left = plain(await readTfjs(path));
+    t.ok(files.some((file) => isDeepStrictEqual(plain(file), left)));
+  }
+});
+
+test('a model.json that is in place, though its folder could not be flushed, keeps its weights', {
+  skip: noStrace,
+}, async (t) => {
+  const net = network('small', dense(input([3]), { name: 'fc', outFeatures: 2 }));
+  const path = join(t.testdir(), 'model.json');
+  await writeTfjs(path, asFile(drawParameters(net, 1)), net);
+  const script = fileURLToPath(new URL('tfjs-child.ts', import.meta.url));
+  // Of its four flushes (the weights, their folder, model.json, its folder) the last fails.
+  const fault = ['-f', '-qq', '-o', '/dev/null', '-e', 'trace=fsync', '-e', 'inject=fsync:error=EIO:when=4'];
+  const env = { ...process.env, UV_THREADPOOL_SIZE: '1' };
+  const { stdout } = spawnSync('strace', [...fault, process.execPath, ...process.execArgv, script, path], {
+    encoding: 'utf8',
+    env,
+  });
+  t.equal(stdout, 'E_WRITE\n');
+  t.same(plain(await readTfjs(path)), plain(asFile(drawParameters(net, 2))));
 });
 
 test('a parameter becomes a weight of its layer, transposed', async (t) => {
