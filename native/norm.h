@@ -16,6 +16,19 @@ inline vec lanes_in_use(const Workspace& ws) {
   return v;
 }
 
+// Σ f(i) of the lanes in use, i < n; in runs, since a float loses what is small beside a sum of very many.
+template <class F>
+inline double sum_of(ptrdiff_t n, vec used, F f) {
+  double all = 0;
+  for (ptrdiff_t from = 0; from < n; from += 256) {
+    const ptrdiff_t to = n - from < 256 ? n : from + 256;
+    vec run = {};
+    for (ptrdiff_t i = from; i < to; i++) run += f(i);
+    all += total(run * used);
+  }
+  return all;
+}
+
 // In two passes, since what is squared should be small.
 inline void norm_moments(const Op& op, const Workspace& ws, Moments* moments) {
   const vec used = lanes_in_use(ws);
@@ -23,15 +36,12 @@ inline void norm_moments(const Op& op, const Workspace& ws, Moments* moments) {
   const double count = (double)places * ws.images;
   for (int c = 0; c < op.in_c; c++) {
     const float* in = ws.values[op.input] + c * places * LANES;
-    vec sum = {}, squares = {};
-    for (ptrdiff_t i = 0; i < places; i++) sum += load(in + i * LANES);
-    const double mean = total(sum * used) / count;
+    const double mean = sum_of(places, used, [&](ptrdiff_t i) { return load(in + i * LANES); }) / count;
     const vec centre = splat((float)mean);
-    for (ptrdiff_t i = 0; i < places; i++) {
-      const vec d = load(in + i * LANES) - centre;
-      squares += d * d;
-    }
-    moments[c] = {count, mean, total(squares * used)};
+    moments[c] = {count, mean, sum_of(places, used, [&](ptrdiff_t i) {
+                    const vec d = load(in + i * LANES) - centre;
+                    return d * d;
+                  })};
   }
 }
 
@@ -51,17 +61,14 @@ inline void norm_forward(const Op& op, const float* parameters, const Workspace&
 inline void norm_sums(const Op& op, const Workspace& ws, int index, double* sums) {
   const ptrdiff_t places = (ptrdiff_t)op.in_h * op.in_w;
   const float* batch = ws.statistics[index];
+  const vec used = lanes_in_use(ws);
   float *dgamma = ws.parameter_gradients + op.weight, *dbeta = dgamma + op.in_c;
   for (int c = 0; c < op.in_c; c++) {
     const float *in = ws.values[op.input] + c * places * LANES, *dy = ws.gradients[op.output] + c * places * LANES;
-    vec sum = {}, product = {};
-    for (ptrdiff_t i = 0; i < places; i++) {
-      const vec d = load(dy + i * LANES);
-      sum += d;
-      product += d * (load(in + i * LANES) - batch[c]);
-    }
-    sums[2 * c] = total(sum);
-    sums[2 * c + 1] = (double)total(product) * batch[op.in_c + c];
+    sums[2 * c] = sum_of(places, used, [&](ptrdiff_t i) { return load(dy + i * LANES); });
+    sums[2 * c + 1] = batch[op.in_c + c] * sum_of(places, used, [&](ptrdiff_t i) {
+                        return load(dy + i * LANES) * (load(in + i * LANES) - batch[c]);
+                      });
     dbeta[c] = (ws.group == 0 ? 0 : dbeta[c]) + (float)sums[2 * c];
     dgamma[c] = (ws.group == 0 ? 0 : dgamma[c]) + (float)sums[2 * c + 1];
   }

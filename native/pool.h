@@ -72,8 +72,12 @@ inline void avg_pool_forward(const Op& op, const Workspace& ws) {
   each_window(op, [&, in = ws.values[op.input], out = ws.values[op.output]](ptrdiff_t plane, ptrdiff_t to, Span rows,
                                                                            Span columns) {
     vec sum = {};
-    for (int y = rows.from; y < rows.to; y++)
-      for (int x = columns.from; x < columns.to; x++) sum += load(in + plane + position(op, y, x));
+    for (int y = rows.from; y < rows.to; y++) {
+      // Of each row by itself: a float loses what is small beside a sum of very many.
+      vec row = {};
+      for (int x = columns.from; x < columns.to; x++) row += load(in + plane + position(op, y, x));
+      sum += row;
+    }
     store(out + to, sum * share(rows, columns));
   });
 }

@@ -8,11 +8,12 @@ import { normalize, rescale, resize } from '../../sdk/dataset/transforms.js';
 import type { Engine, Program, TrainResult } from '../../sdk/engine/engine.js';
 import { instructionSets, nativeEngine } from '../../sdk/engine/native/native.js';
 import { referenceEngine } from '../../sdk/engine/reference/reference.js';
-import { dense, flatten, input } from '../../sdk/nn/layers.js';
+import { batchNorm, dense, flatten, input } from '../../sdk/nn/layers.js';
 import { LeNet5 } from '../../sdk/nn/lenet.js';
 import { softmaxCrossEntropy } from '../../sdk/nn/losses.js';
 import { initialParameters, type Network, network } from '../../sdk/nn/network.js';
 import { adam, sgd, slotNames } from '../../sdk/nn/optimizers.js';
+import { globalAvgPool2d } from '../../sdk/nn/pooling.js';
 import { relativeDifference, sameBits, sameState } from './closeness.js';
 import { arbitraryCase, type Case } from './random-network.js';
 
@@ -121,6 +122,30 @@ test('a step whose loss is not finite is not taken', needsLibrary, async (t) => 
     t.equal(result.ended, 'diverged');
     t.equal(result.losses.length, 1);
     t.ok(sameState(program.state(), before.state()), 'the state is that after the step before');
+  }
+});
+
+test('batch normalisation and pools of large images are as exact as of small ones', needsLibrary, async (t) => {
+  // Far from 0 and close together: 3 channels of 262144 numbers each.
+  const size = { height: 512, width: 512, channels: 3 };
+  const images = Uint8Array.from({ length: 2 * 512 * 512 * 3 }, (_, i) => 250 + (i % 5));
+  const data = fromArrays({ images, labels: [0, 2], ...size, classes: 3, transforms: [rescale(100)] });
+  const pooled = globalAvgPool2d(input([3, 512, 512]));
+  const drawn = { batchSize: 2, optimizer: sgd(), seed: 1, data };
+  for (const net of [
+    network('pool', flatten(pooled)),
+    network('norm', globalAvgPool2d(batchNorm(input([3, 512, 512]), { name: 'bn' }))),
+  ]) {
+    const parameters = initialParameters(net, 1);
+    const [native, expected] = [nativeEngine({ threads: 2 }), reference].map((engine) =>
+      compile(engine, { ...drawn, network: net, parameters }),
+    );
+    const [a, b] = await Promise.all([native, expected].map((each) => each.predict(data, Int32Array.of(0, 1))));
+    t.ok(relativeDifference(a, b) < 1e-5, net.name);
+    for (const each of [native, expected]) await trainEpoch(each, { ...drawn, network: net, parameters }, 0);
+    if (net.parameterCount > 0) {
+      t.ok(relativeDifference(native.state().parameters, expected.state().parameters) < 1e-5, 'and in training');
+    }
   }
 });
 
