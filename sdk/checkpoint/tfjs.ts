@@ -211,6 +211,8 @@ async function removeUnnamed(path: string, shards: readonly string[]): Promise<v
 
 /** Whether a file was there to rename. */
 async function moved(from: string, to: string): Promise<boolean> {
+  // Asked for: where nothing can be written, a rename fails for that even if nothing is there.
+  if (!(await exists(from))) return false;
   try {
     await rename(from, to);
     return true;

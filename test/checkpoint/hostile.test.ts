@@ -11,7 +11,8 @@ const FORMATS = [
   { name: '.ckpt', encode: encodeMindSpore, decode: decodeMindSpore },
   { name: 'safetensors', encode: encodeSafetensors, decode: decodeSafetensors },
 ];
-const MUTATIONS = 30_000;
+/** More with MINDTS_MUTATIONS=100000. */
+const MUTATIONS = Number(process.env['MINDTS_MUTATIONS'] ?? 30_000);
 
 /** Small, with every kind of entry. */
 const sample = tensorFile(

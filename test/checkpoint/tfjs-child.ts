@@ -10,5 +10,5 @@ try {
   await writeTfjs(process.argv[2], asFile(drawParameters(net, 2)), net);
   console.log('written');
 } catch (error) {
-  console.log(error instanceof MindtsError ? error.code : error);
+  console.log(error instanceof MindtsError ? `${error.code}: ${error.message}` : error);
 }

@@ -1,5 +1,5 @@
 /** TensorFlow.js layers models: what is written, and what is read of everyone's. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -16,6 +16,7 @@ import { network } from '../../sdk/nn/network.js';
 import { avgPool2d, maxPool2d } from '../../sdk/nn/pooling.js';
 import type { Value } from '../../sdk/nn/value.js';
 import { arbitraryCase } from '../engine/random-network.js';
+import { noSmallDisk, smallDisk } from '../storage/small-disk.js';
 import { codeOf, floats, plain } from './files.js';
 import { asFile, drawParameters, everyLayer } from './networks.js';
 import { type Layer, modelFiles, readModel } from './tfjs-models.js';
@@ -102,6 +103,25 @@ test('writers of one model at once leave one of their models, whole', async (t) 
   }
 });
 
+test('a disk that is full or may only be read keeps the old model, and the error says so', {
+  skip: noSmallDisk,
+}, async (t) => {
+  const net = network('small', dense(input([40]), { name: 'fc', outFeatures: 100 }));
+  const files = [1, 2].map((seed) => asFile(drawParameters(net, seed)));
+  const folder = smallDisk(t, 40_960);
+  const path = join(folder, 'model.json');
+  await writeTfjs(path, files[0], net);
+  const isAsBefore = async (): Promise<void> => {
+    t.same(plain(await readTfjs(path)), plain(files[0]));
+    t.equal(readdirSync(folder).length, 2, 'and nothing besides');
+  };
+  await t.rejects(writeTfjs(path, files[1], net), { code: 'E_WRITE', message: /no space left/ });
+  await isAsBefore();
+  execFileSync('mount', ['-o', 'remount,ro', folder]);
+  await t.rejects(writeTfjs(path, files[1], net), { code: 'E_WRITE', message: /cannot write .*read-only/ });
+  await isAsBefore();
+});
+
 test('a model.json that is in place, though its folder could not be flushed, keeps its weights', {
   skip: noStrace,
 }, async (t) => {
@@ -116,7 +136,7 @@ test('a model.json that is in place, though its folder could not be flushed, kee
     encoding: 'utf8',
     env,
   });
-  t.equal(stdout, 'E_WRITE\n');
+  t.match(stdout, /^E_WRITE: cannot write .*model\.json: /);
   t.same(plain(await readTfjs(path)), plain(asFile(drawParameters(net, 2))));
 });
 
