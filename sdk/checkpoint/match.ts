@@ -46,7 +46,7 @@ export function matchParameters(
 }
 
 /**
- * Checks that parameters are made of numbers: neither NaN nor infinite.
+ * Checks that parameters are made of numbers, neither NaN nor infinite, and moving variances of none below 0, which have no root.
  *
  * @param of those to check
  * @param source the file's name, for errors
@@ -58,16 +58,19 @@ export function requireFinite(
   source: string,
 ): void {
   const faults: string[] = [];
+  let what = 'NaN or infinite';
   for (const { name } of of) {
     const { data } = parameters.get(name) ?? { data: [] };
     let count = 0;
-    for (const value of data) if (!Number.isFinite(value)) count++;
+    const least = name.endsWith('.moving_variance') ? 0 : -Infinity;
+    for (const value of data) if (!Number.isFinite(value) || value < least) count++;
+    if (data.some((value) => value < least)) what = 'NaN, infinite or variances below 0';
     if (count > 0) faults.push(`${count} of the ${data.length} numbers of ${quoted(name)}`);
   }
   if (faults.length === 0) return;
   throw new CheckpointError(
     'E_CKPT_NAN',
-    `${source}: NaN or infinite are ${cut(faults, ', ')}: its training went wrong; use an older checkpoint`,
+    `${source}: ${what} are ${cut(faults, ', ')}: its training went wrong; use an older checkpoint`,
   );
 }
 

@@ -60,6 +60,18 @@ test('parameters that are no numbers are all named, with how many', async (t) =>
   t.doesNotThrow(() => requireFinite(parameters, [{ name: 'b' }], 'a.ckpt'));
 });
 
+test('a variance below 0 has no root, and so is no better than NaN', async (t) => {
+  const parameters = new Map([
+    ['bn.moving_mean', floats([2], -1, 0)],
+    ['bn.moving_variance', floats([2], 0, -1e-30)],
+  ]);
+  t.doesNotThrow(() => requireFinite(parameters, [{ name: 'bn.moving_mean' }], 'a.ckpt'));
+  t.throws(() => requireFinite(parameters, [{ name: 'bn.moving_mean' }, { name: 'bn.moving_variance' }], 'a.ckpt'), {
+    code: 'E_CKPT_NAN',
+    message: /^a\.ckpt: NaN, infinite or variances below 0 are 1 of the 2 numbers of "bn\.moving_variance": /,
+  });
+});
+
 test('a checkpoint of another network says what each has', async (t) => {
   const wanted = new Map(Array.from({ length: 14 }, (_, i) => [`layer${i}.weight`, [1]]));
   t.throws(() => matchParameters(lenet, wanted, 'a.ckpt'), {
