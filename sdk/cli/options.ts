@@ -18,6 +18,26 @@ export const imageOptions: Options<{ num_classes: number; image_height: number; 
   image_width: integer({ min: 16, max: 1024, default: 32, description: 'columns that images are resized to' }),
 };
 
+/** How photos are read while they are needed; configs/imagenet.yaml holds the seed's settings. */
+export const streamOptions: Options<{
+  batch_size: number;
+  image_size: number;
+  drop_remainder: boolean;
+  seed: number;
+  workers: number | undefined;
+}> = {
+  batch_size: integer({ min: 1, default: 16, description: 'images per batch' }),
+  image_size: integer({
+    min: 16,
+    max: 1024,
+    default: 224,
+    description: 'rows and columns that are cut out of a photo',
+  }),
+  drop_remainder: flag({ default: true, description: 'leave out a last batch that is not full' }),
+  seed: integer({ default: 1, description: 'the same seed gives the same batches' }),
+  workers: integer({ min: 1, max: 256, description: 'threads that decode (default: all processors)' }),
+};
+
 /** How training goes; configs/mnist.yaml holds the seed's settings. */
 export const trainingOptions: Options<{
   epoch_size: number;

@@ -43,6 +43,8 @@ export interface PassOptions {
   readonly shuffle?: { readonly seed: number; readonly epoch: number };
   /** Batches to leave out at the beginning; their images are not read. Default 0. */
   readonly from?: number;
+  /** Where to end, in batches from the beginning of the pass. Default: with its last batch. */
+  readonly to?: number;
   /** When it aborts, the pass ends. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -115,11 +117,11 @@ interface Source {
 
 async function* readBatches(source: Source, pass: PassOptions): AsyncGenerator<Dataset, void, undefined> {
   const { files, workers, plan, folder } = source;
-  const { batchSize, dropRemainder = false, shuffle, from = 0, signal } = pass;
+  const { batchSize, dropRemainder = false, shuffle, from = 0, to = Number.POSITIVE_INFINITY, signal } = pass;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new DatasetError('E_BATCH', `the batch size must be a whole number of at least 1, not ${batchSize}`);
   }
-  const steps = dropRemainder ? Math.floor(files.length / batchSize) : Math.ceil(files.length / batchSize);
+  const steps = Math.min(to, Math[dropRemainder ? 'floor' : 'ceil'](files.length / batchSize));
   if (from >= steps || signal?.aborted) return;
   const order = shuffle ? epochOrder(files.length, shuffle) : undefined;
   const pool = new DecodePool(workers, { folder, plan, seed: shuffle?.seed ?? 0, epoch: shuffle?.epoch ?? 0 });
