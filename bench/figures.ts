@@ -2,17 +2,20 @@
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../sdk/dataset/dataset.js';
+import { mnist } from '../sdk/dataset/mnist.js';
 import type { Engine } from '../sdk/engine/engine.js';
 import { loadLibrary } from '../sdk/engine/native/library.js';
 import { nativeEngine } from '../sdk/engine/native/native.js';
 import { referenceEngine } from '../sdk/engine/reference/reference.js';
 import { LeNet5 } from '../sdk/nn/lenet.js';
+import { buildNetwork } from '../sdk/nn/networks.js';
 import { workFolder } from '../sdk/platform/work-folders.js';
 import { Model } from '../sdk/train/model.js';
 import { peakMemoryOf, secondsOf, secondsUntil } from './command.js';
 import { trainingFlops } from './flops.js';
+import { layerFigures } from './layers.js';
 import { differingBytes, median, medianOf, seconds } from './measure.js';
-import { besidePeer } from './peer.js';
+import { besidePeer, type Task } from './peer.js';
 import type { Facts, Measurement } from './report.js';
 
 /** What the figures are measured with. */
@@ -83,18 +86,22 @@ export const figures: Readonly<Record<string, Figure>> = {
     target: { is: '≤', limit: 0.1, ofMnist: true },
     measure({ dataFolder: folder, testSet, repeats }) {
       const model = lenet(nativeEngine({ threads: 2 }));
-      return besidePeer(() => model.evaluate(testSet), { command: 'evaluate', folder, threads: 2, repeats });
+      return besidePeer(() => model.evaluate(testSet), peerTask('evaluate', { folder, threads: 2, repeats }));
     },
   },
+  lenet_keras: {
+    title: 'the Keras LeNet (484 714 parameters) trained on MNIST, batch 128, 2 threads',
+    unit: 'images/s',
+    target: { is: '≥', limit: 2, ofPeer: true },
+    measure: ({ dataFolder, repeats }) => kerasSpeed(dataFolder, 2, repeats),
+  },
+  ...layerFigures,
   reference: {
     title: 'training on the reference engine',
     unit: 'images/s',
     target: { is: '≥', limit: 300 },
     async measure({ trainSet, repeats }) {
-      const size = 10 * BATCH;
-      const { height, width, channels } = trainSet.plan.source;
-      const images = trainSet.images.subarray(0, size * height * width * channels);
-      const few = { ...trainSet, size, images, labels: trainSet.labels.subarray(0, size) };
+      const few = subset(trainSet, 10 * BATCH);
       const model = lenet(referenceEngine());
       return { value: few.size / (await medianOf(repeats, () => seconds(() => train(model, few)))) };
     },
@@ -160,7 +167,32 @@ const SAVE_EVERY = '--save_checkpoint_steps=';
 
 function epoch({ dataFolder: folder, trainSet, repeats }: Bench, threads: number): Promise<Measurement> {
   const model = lenet(nativeEngine({ threads }));
-  return besidePeer(() => train(model, trainSet), { command: 'train', folder, threads, repeats });
+  return besidePeer(() => train(model, trainSet), peerTask('train', { folder, threads, repeats }));
+}
+
+function peerTask(
+  command: 'train' | 'evaluate',
+  { folder, threads, repeats }: { readonly folder: string; readonly threads: number; readonly repeats: number },
+): Task {
+  return { script: 'torch_lenet.py', args: [folder, String(threads)], command, repeats };
+}
+
+/** Images a second over some steps; a whole epoch would show nothing more. */
+async function kerasSpeed(folder: string, threads: number, repeats: number): Promise<Measurement> {
+  const [batchSize, size] = [128, 128 * 20];
+  const { network, transforms } = buildNetwork('lenet-keras');
+  const few = subset(await mnist(folder, { split: 'train', transforms }), size);
+  const model = new Model({ network, engine: nativeEngine({ threads }), seed: 1 });
+  const task = { script: 'torch_keras_lenet.py', args: [folder, String(threads)], command: String(size), repeats };
+  const { value, peer, note } = await besidePeer(() => model.train(few, { epochs: 1, batchSize }), task);
+  return { value: size / value, ...(peer && { peer: size / peer }), ...(note && { note }) };
+}
+
+/** The first samples of a data set. */
+function subset(data: Dataset, size: number): Dataset {
+  const { height, width, channels } = data.plan.source;
+  const images = data.images.subarray(0, size * height * width * channels);
+  return { ...data, size, images, labels: data.labels.subarray(0, size) };
 }
 
 function lenet(engine: Engine): Model {

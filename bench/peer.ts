@@ -1,4 +1,4 @@
-/** PyTorch as the peer: a process that waits, and trains or evaluates when told, so that the two can take turns. */
+/** PyTorch as the peer: a process that waits, and works when told, so that the two can take turns. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,39 +10,43 @@ import type { Measurement } from './report.js';
 
 /** What the peer is asked to do. */
 export interface Task {
-  /** An epoch of training, or evaluating the test set. */
-  readonly command: 'train' | 'evaluate';
-  /** A folder of IDX files. */
-  readonly folder: string;
-  readonly threads: number;
+  /** A script of this folder, and its arguments. */
+  readonly script: string;
+  readonly args: readonly string[];
+  /** What it is told each time. */
+  readonly command: string;
   readonly repeats: number;
 }
 
 /** Seconds of ours and of the peer's, in turn, so that what else the machine does meets both alike. */
 export async function besidePeer(ours: () => Promise<unknown>, task: Task): Promise<Measurement> {
-  const peer = await startPeer(task);
+  const peer = await startPeer(task.script, task.args);
   const theirs: number[] = [];
   const value = await medianOf(task.repeats, async () => {
     const took = await seconds(ours);
-    if (peer) theirs.push(await peer.seconds());
+    if (peer) theirs.push(await peer.ask(task.command));
     return took;
   });
   peer?.close();
   return { value, ...(peer && { peer: median(theirs), note: `beside ${peer.name}` }) };
 }
 
-interface Peer {
+/** A running peer. */
+export interface Peer {
   readonly name: string;
-  readonly seconds: () => Promise<number>;
+  /** Has it carry out a line; the seconds that took. */
+  readonly ask: (command: string) => Promise<number>;
   readonly close: () => void;
 }
 
-/** undefined where no `python3` has torch. */
-async function startPeer({ command, folder, threads }: Task): Promise<Peer | undefined> {
-  const python = ['python3', '/usr/bin/python3'].find((name) => spawnSync(name, ['-c', 'import torch']).status === 0);
+/** Starts a script of this folder with a Python that has torch: `MINDTS_BENCH_PYTHON`, else `python3`; undefined where there is none. */
+export async function startPeer(script: string, args: readonly string[]): Promise<Peer | undefined> {
+  const wanted = process.env['MINDTS_BENCH_PYTHON'];
+  const python = (wanted ? [wanted] : ['python3', '/usr/bin/python3']).find(
+    (name) => spawnSync(name, ['-c', 'import torch']).status === 0,
+  );
   if (python === undefined) return undefined;
-  const script = join(packageRoot, 'bench', 'torch_lenet.py');
-  const { stdin, stdout } = startChild(python, [script, folder, String(threads)], {
+  const { stdin, stdout } = startChild(python, [join(packageRoot, 'bench', script), ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   if (stdin === null || stdout === null) throw new Error(`${python} was started without pipes`);
@@ -55,7 +59,7 @@ async function startPeer({ command, folder, threads }: Task): Promise<Peer | und
   const { torch } = await read(z.object({ torch: z.string() }));
   return {
     name: `PyTorch ${torch}`,
-    seconds: async () => {
+    ask: async (command) => {
       stdin.write(`${command}\n`);
       return (await read(z.object({ seconds: z.number() }))).seconds;
     },

@@ -83,7 +83,7 @@ async function build({ compiler, arch = process.arch, folder, portable = false, 
   try {
     const object = (name) => join(work, `${name}.o`);
     const sets = Object.keys(instructionSets[arch]);
-    const others = ['program', 'dispatch', ...(portable ? ['glibc'] : [])];
+    const others = ['program', 'measure', 'dispatch', ...(portable ? ['glibc'] : [])];
     const compile = (name, ...args) => [...common, ...flags, ...args, '-c', join(here, `${name}.cpp`)];
     const waiting = [
       ...sets.map((set) => [

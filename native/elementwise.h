@@ -1,7 +1,6 @@
-// ReLU and max-pooling where they stand alone, the loss, the optimizers.
+// Layers that go number by number: ReLU where it stands alone, sums and concatenations, dropout; and softmax.
 #pragma once
 #include <cmath>
-#include <limits>
 
 #include "program.h"
 #include "vec.h"
@@ -27,45 +26,45 @@ inline void relu_backward(const Op& op, const Workspace& ws) {
     add_or_store(op, dx + i * LANES, load(in + i * LANES) > 0 ? load(dy + i * LANES) : vec{});
 }
 
-// in [c][in_h][in_w][LANES], out [c][in_h/k][in_w/k][LANES]; choices: the place in its window of each maximum.
-inline void max_pool_forward(const Op& op, const Workspace& ws, int index) {
-  const int k = op.kernel_h;
+// out[place …] = in, or += in: a part of a concatenation, or of a sum.
+inline void copy_forward(const Op& op, const Workspace& ws) {
   const float* in = ws.values[op.input];
-  float* out = ws.values[op.output];
-  int32_t* choice = ws.choices[index];
-  for (int c = 0; c < op.in_c; c++)
-    for (int y = 0; y < op.out_h; y++)
-      for (int x = 0; x < op.out_w; x++, out += LANES, choice += LANES) {
-        const float* window = in + ((ptrdiff_t)(c * op.in_h + y * k) * op.in_w + x * k) * LANES;
-        vec best = load(window);
-        ivec which = {};
-        for (int i = 1; i < k * k; i++) {
-          const vec v = load(window + ((i / k) * (ptrdiff_t)op.in_w + i % k) * LANES);
-          which = v > best ? i - ivec{} : which;
-          best = v > best ? v : best;
-        }
-        store(out, best);
-        *reinterpret_cast<ivec*>(choice) = which;
-      }
+  float* out = ws.values[op.output] + (size_t)op.place * LANES;
+  for (size_t i = 0; i < features(op); i++)
+    store(out + i * LANES, op.accumulate ? load(out + i * LANES) + load(in + i * LANES) : load(in + i * LANES));
 }
 
-inline void max_pool_backward(const Op& op, const Workspace& ws, int index) {
+inline void copy_backward(const Op& op, const Workspace& ws) {
   if (!op.gradient) return;
-  const int k = op.kernel_h;
+  const float* dy = ws.gradients[op.output] + (size_t)op.place * LANES;
+  float* dx = ws.gradients[op.input];
+  for (size_t i = 0; i < features(op); i++) add_or_store(op, dx + i * LANES, load(dy + i * LANES));
+}
+
+// sdk/engine/dropout.ts says what these are.
+typedef uint32_t uvec __attribute__((vector_size(LANES * 4)));
+
+// f(feature, what it is multiplied with) for every feature: 0, or the factor.
+template <class F>
+inline void each_kept(const Op& op, const Workspace& ws, F f) {
+  uvec samples;
+  for (int i = 0; i < LANES; i++) samples[i] = hash32(hash32(ws.key + (uint32_t)op.place) + ws.sample + i);
+  for (size_t i = 0; i < features(op); i++)
+    f(i, hash32(samples ^ (uint32_t)i * 0x9e3779b1u) >= op.threshold ? splat(op.factor) : vec{});
+}
+
+inline void dropout_forward(const Op& op, const Workspace& ws) {
+  const float* in = ws.values[op.input];
+  float* out = ws.values[op.output];
+  if (!ws.training) std::memcpy(out, in, features(op) * sizeof(vec));
+  else each_kept(op, ws, [&](size_t i, vec factor) { store(out + i * LANES, load(in + i * LANES) * factor); });
+}
+
+inline void dropout_backward(const Op& op, const Workspace& ws) {
+  if (!op.gradient) return;
   const float* dy = ws.gradients[op.output];
   float* dx = ws.gradients[op.input];
-  const int32_t* choice = ws.choices[index];
-  if (op.gradient == 1) std::memset(dx, 0, features(op) * sizeof(vec));
-  for (int c = 0; c < op.in_c; c++)
-    for (int y = 0; y < op.out_h; y++)
-      for (int x = 0; x < op.out_w; x++, dy += LANES, choice += LANES) {
-        float* window = dx + ((ptrdiff_t)(c * op.in_h + y * k) * op.in_w + x * k) * LANES;
-        const ivec which = *reinterpret_cast<const ivec*>(choice);
-        for (int i = 0; i < k * k; i++) {
-          float* at = window + ((i / k) * (ptrdiff_t)op.in_w + i % k) * LANES;
-          store(at, load(at) + (which == i ? load(dy) : vec{}));
-        }
-      }
+  each_kept(op, ws, [&](size_t i, vec factor) { add_or_store(op, dx + i * LANES, load(dy + i * LANES) * factor); });
 }
 
 // eˣ for x ≤ 0: 2ⁿ · eʳ with |r| ≤ ln 2 / 2, eʳ by its Taylor series to r⁷/7! (relative error below 1e-7).
@@ -87,85 +86,29 @@ inline vec exp_negative(vec x) {
   return p * scale;
 }
 
-// loss = log Σ e^z − z[label]; its gradient for z is (softmax(z) − onehot(label)) · scale.
-inline void softmax_cross_entropy(const float* logits, int classes, const int32_t* labels, int n, float scale,
-                                  float* gradient, double* loss, int32_t* hits) {
-  vec top = load(logits);
-  ivec best = {};
-  for (int c = 1; c < classes; c++) {
-    const vec z = load(logits + c * LANES);
-    best = z > top ? c - ivec{} : best;
-    top = max(top, z);
+// out = e^(x − max) / Σ e^(x − max) over the features
+inline void softmax_forward(const Op& op, const Workspace& ws) {
+  const float* in = ws.values[op.input];
+  float* out = ws.values[op.output];
+  const size_t n = features(op);
+  vec top = load(in), sum = {};
+  for (size_t i = 1; i < n; i++) top = max(top, load(in + i * LANES));
+  for (size_t i = 0; i < n; i++) {
+    const vec e = exp_negative(load(in + i * LANES) - top);
+    sum += e;
+    store(out + i * LANES, e);
   }
-  vec sum = {};
-  for (int c = 0; c < classes; c++) sum += exp_negative(load(logits + c * LANES) - top);
-  for (int i = 0; i < n; i++) {
-    *loss += std::log((double)sum[i]) + top[i] - logits[labels[i] * LANES + i];
-    *hits += best[i] == labels[i];
-  }
-  if (!gradient) return;
-  ivec label;
-  vec weight = {};
-  for (int i = 0; i < LANES; i++) label[i] = i < n ? labels[i] : -1;
-  for (int i = 0; i < n; i++) weight[i] = scale;
-  for (int c = 0; c < classes; c++) {
-    const vec p = exp_negative(load(logits + c * LANES) - top) / sum;
-    // Lanes without an image get no gradient, and so change nothing.
-    store(gradient + c * LANES, (p - (label == c ? splat(1) : vec{})) * weight);
-  }
+  for (size_t i = 0; i < n; i++) store(out + i * LANES, load(out + i * LANES) / sum);
 }
 
-// The formulas are those of sdk/nn/optimizers.ts.
-inline void update(const Optimizer& o, float rate, float* p, float* const* slots, const float* const* gradients, int threads,
-                   size_t from, size_t to) {
-  const float *g0 = gradients[0], *g1 = threads > 1 ? gradients[1] : nullptr;
-  // Copies: the compiler must see that nothing written here changes them, or it does not use vectors.
-  const float decay = o.weight_decay, momentum = o.momentum, beta1 = o.beta1, beta2 = o.beta2, epsilon = o.epsilon;
-  const float ahead = o.nesterov ? momentum : 1, direct = o.nesterov ? 1 : 0;
-  float* __restrict__ parameter = p;
-  auto step = [=](auto sum) {
-    if (o.kind == OptimizerKind::Adam) {
-      float *__restrict__ m = slots[0], *__restrict__ v = slots[1];
-      for (size_t i = from; i < to; i++) {
-        const float g = sum(i) + decay * parameter[i];
-        m[i] = beta1 * m[i] + (1 - beta1) * g;
-        v[i] = beta2 * v[i] + (1 - beta2) * g * g;
-        parameter[i] -= rate * m[i] / (std::sqrt(v[i]) + epsilon);
-      }
-    } else if (momentum == 0) {
-      for (size_t i = from; i < to; i++) parameter[i] -= rate * (sum(i) + decay * parameter[i]);
-    } else {
-      float* __restrict__ v = slots[0];
-      for (size_t i = from; i < to; i++) {
-        const float g = sum(i) + decay * parameter[i];
-        v[i] = momentum * v[i] + g;
-        parameter[i] -= rate * (ahead * v[i] + direct * g);
-      }
-    }
-  };
-  if (threads == 1) step([=](size_t i) { return g0[i]; });
-  else if (threads == 2) step([=](size_t i) { return g0[i] + g1[i]; });
-  else
-    step([=](size_t i) {
-      float g = g0[i];
-      for (int t = 1; t < threads; t++) g += gradients[t][i];
-      return g;
-    });
-}
-
-// Independent multiply-adds on registers, two per cycle where the machine has two units.
-inline double peak_rounds(int64_t rounds) {
-  vec acc[12];
-  for (int i = 0; i < 12; i++) acc[i] = splat((float)i);
-  const vec a = splat(0.999f), b = splat(0.001f);
-  for (int64_t r = 0; r < rounds; r++)
-    for (int i = 0; i < 12; i++) {
-      acc[i] = acc[i] * a + b;
-      __asm__ volatile("" : "+r"(r));
-    }
+// dx = out · (dy − Σ dy · out)
+inline void softmax_backward(const Op& op, const Workspace& ws) {
+  if (!op.gradient) return;
+  const float *out = ws.values[op.output], *dy = ws.gradients[op.output];
+  float* dx = ws.gradients[op.input];
   vec sum = {};
-  for (int i = 0; i < 12; i++) sum += acc[i];
-  return sum[0];
+  for (size_t i = 0; i < features(op); i++) sum += load(dy + i * LANES) * load(out + i * LANES);
+  for (size_t i = 0; i < features(op); i++) add_or_store(op, dx + i * LANES, load(out + i * LANES) * (load(dy + i * LANES) - sum));
 }
 
 }  // namespace mindts::MINDTS_ISA

@@ -2,9 +2,12 @@
 #include <chrono>
 
 #include "assemble.h"
-#include "conv.h"
 #include "dense.h"
-#include "elementwise.h"
+#include "depthwise.h"
+#include "loss.h"
+#include "norm.h"
+#include "optimizer.h"
+#include "pool.h"
 
 namespace mindts::MINDTS_ISA {
 namespace {
@@ -23,6 +26,7 @@ int supported() {
 size_t op_scratch(const Op& op) {
   switch (op.kind) {
     case OpKind::Conv: return conv_scratch(op);
+    case OpKind::Depthwise: return depthwise_scratch(op);
     case OpKind::Dense: return dense_scratch(op);
     default: return 0;
   }
@@ -31,19 +35,46 @@ size_t op_scratch(const Op& op) {
 void forward(const Op& op, const float* parameters, const Workspace& ws, int index) {
   switch (op.kind) {
     case OpKind::Conv: return conv_forward(op, parameters, ws, index);
-    case OpKind::Dense: return dense_forward(op, parameters, ws, index);
+    case OpKind::Depthwise: return depthwise_forward(op, parameters, ws, index);
+    case OpKind::Dense: return dense_forward(op, parameters, ws);
     case OpKind::Relu: return relu_forward(op, ws);
     case OpKind::MaxPool: return max_pool_forward(op, ws, index);
+    case OpKind::AvgPool: return avg_pool_forward(op, ws);
+    case OpKind::Copy: return copy_forward(op, ws);
+    case OpKind::Softmax: return softmax_forward(op, ws);
+    case OpKind::Dropout: return dropout_forward(op, ws);
+    case OpKind::BatchNorm: return norm_forward(op, parameters, ws, index);
   }
 }
 
-void backward(const Op& op, const float* parameters, const Workspace& ws, int index, bool first) {
+void backward(const Op& op, const float* parameters, const Workspace& ws, int index) {
   switch (op.kind) {
-    case OpKind::Conv: return conv_backward(op, parameters, ws, index, first);
-    case OpKind::Dense: return dense_backward(op, parameters, ws, index, first);
+    case OpKind::Conv: return conv_backward(op, parameters, ws, index);
+    case OpKind::Depthwise: return depthwise_backward(op, parameters, ws, index);
+    case OpKind::Dense: return dense_backward(op, parameters, ws, index);
     case OpKind::Relu: return relu_backward(op, ws);
     case OpKind::MaxPool: return max_pool_backward(op, ws, index);
+    case OpKind::AvgPool: return avg_pool_backward(op, ws);
+    case OpKind::Copy: return copy_backward(op, ws);
+    case OpKind::Softmax: return softmax_backward(op, ws);
+    case OpKind::Dropout: return dropout_backward(op, ws);
+    case OpKind::BatchNorm: return norm_backward(op, parameters, ws, index);
   }
+}
+
+// Independent multiply-adds on registers, two per cycle where the machine has two units.
+inline double peak_rounds(int64_t rounds) {
+  vec acc[12];
+  for (int i = 0; i < 12; i++) acc[i] = splat((float)i);
+  const vec a = splat(0.999f), b = splat(0.001f);
+  for (int64_t r = 0; r < rounds; r++)
+    for (int i = 0; i < 12; i++) {
+      acc[i] = acc[i] * a + b;
+      __asm__ volatile("" : "+r"(r));
+    }
+  vec sum = {};
+  for (int i = 0; i < 12; i++) sum += acc[i];
+  return sum[0];
 }
 
 // Twelve independent sums keep two multiply-add units of latency six busy.
@@ -68,6 +99,6 @@ double peak(double seconds) {
 #define MINDTS_TEXT(name) #name
 #define MINDTS_NAME(name) MINDTS_TEXT(name)
 extern const Kernels kernels = {MINDTS_NAME(MINDTS_ISA), LANES,   supported, op_scratch, assemble_scratch, assemble,
-                                forward,                 backward, softmax_cross_entropy, update,     peak};
+                                forward, backward, norm_moments, norm_sums, softmax_cross_entropy, update, peak};
 
 }  // namespace mindts::MINDTS_ISA

@@ -8,7 +8,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define MINDTS_ABI 1
+#define MINDTS_ABI 2
 
 typedef struct mindts_program mindts_program;
 
@@ -19,9 +19,12 @@ const char* mindts_instruction_sets(void);
 const char* mindts_error(const mindts_program*);
 // FLOP/s of multiply-adds on so many threads together, measured for some seconds.
 double mindts_peak(const char* instruction_set, int threads, double seconds);
+// Seconds that one layer takes for a batch, forward and backward with every gradient, the sum over threads included: the least of
+// some rounds. op: the fields of Op (program.h), reading value 0 and writing value 1; 0 when there is no such instruction set.
+double mindts_layer_seconds(const char* instruction_set, const int32_t* op, int parameters, int batch, int threads, int rounds);
 
 // shape: source_h, source_w, channels, h, w, value count, op count, parameter count, slots, batch size, threads at most, outputs,
-//        the output value, optimizer kind, nesterov
+//        the output value, optimizer kind, nesterov, seed, count of trainable ranges; then each range's first and end parameter
 // value_sizes: features of each value; value 0 is the input. ops: op count times the fields of Op (program.h).
 // numbers: scale and shift per channel; then momentum, weight decay, beta1, beta2, epsilon.
 mindts_program* mindts_program_create(const char* instruction_set, const int32_t* shape, const int32_t* value_sizes,

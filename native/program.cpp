@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "find.h"
 #include "mindts.h"
 #include "threads.h"
 #include "workspace.h"
@@ -18,26 +19,27 @@ namespace {
 
 thread_local std::string creation_error;
 
-const Kernels* find(const char* name) {
-  for (const Kernels* const* k = all_kernels(); *k; k++)
-    if (std::strcmp((*k)->name, name) == 0 && (*k)->supported()) return *k;
-  return nullptr;
-}
-
 }  // namespace
 }  // namespace mindts
 
 using namespace mindts;
 
 struct mindts_program {
-  const Kernels* kernels;
+  Layout layout;
   Input input;
   std::vector<float> scale_shift;
-  std::vector<Op> ops;
   Optimizer optimizer;
-  size_t parameter_count, slot_count;
-  int batch, outputs, output_value;
+  size_t slot_count;
+  int batch, outputs;
+  uint32_t seed;
   size_t image_bytes;
+  // Parameters that the optimizer changes: [first, second).
+  std::vector<std::pair<size_t, size_t>> trainable;
+  // Ops are run group by group as far as the next that needs the whole batch: the first of each such part.
+  std::vector<size_t> parts{0};
+  // By op: each group's share of what BatchNorm needs of the batch, [groups][channels] or [groups][channels][2].
+  std::vector<std::vector<Moments>> moments;
+  std::vector<std::vector<double>> sums;
   std::vector<Array<float>> slots;
   std::vector<float*> slot_pointers;
   Array<float> parameters;
@@ -47,47 +49,74 @@ struct mindts_program {
   std::string error;
   std::atomic<bool> stop{false};
 
-  mindts_program(const Kernels* k, const int32_t* shape, const int32_t* value_sizes, const int32_t* op_fields,
-                 const float* numbers)
-      : kernels(k) {
-    const int values = shape[5];
-    ops.resize(shape[6]);
-    if (!ops.empty()) std::memcpy(ops.data(), op_fields, ops.size() * sizeof(Op));
-    parameter_count = shape[7];
+  mindts_program(const Kernels* kernels, const int32_t* shape, const int32_t* value_sizes, const int32_t* op_fields,
+                 const float* numbers) {
+    layout = {kernels, std::vector<Op>(shape[6]), std::vector<int32_t>(value_sizes, value_sizes + shape[5]), shape[12],
+              (size_t)shape[7]};
+    if (!layout.ops.empty()) std::memcpy(layout.ops.data(), op_fields, layout.ops.size() * sizeof(Op));
     slot_count = shape[8];
     batch = shape[9];
     outputs = shape[11];
-    output_value = shape[12];
     scale_shift.assign(numbers, numbers + 2 * shape[2]);
     input = {shape[0], shape[1], shape[2], shape[3], shape[4], scale_shift.data(), scale_shift.data() + shape[2]};
     image_bytes = (size_t)shape[0] * shape[1] * shape[2];
     numbers += 2 * shape[2];
     optimizer = {static_cast<OptimizerKind>(shape[13]), numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], shape[14]};
-    parameters = zeroed<float>(parameter_count);
+    seed = (uint32_t)shape[15];
+    for (int i = 0; i < shape[16]; i++) trainable.emplace_back(shape[17 + 2 * i], shape[18 + 2 * i]);
+    for (size_t i = 0; i < layout.ops.size(); i++)
+      if (layout.ops[i].kind == OpKind::BatchNorm) parts.push_back(i);
+    parts.push_back(layout.ops.size());
+    parameters = zeroed<float>(layout.parameter_count);
     for (size_t s = 0; s < slot_count; s++) {
-      slots.push_back(zeroed<float>(parameter_count));
+      slots.push_back(zeroed<float>(layout.parameter_count));
       slot_pointers.push_back(slots.back().get());
     }
     // A thread needs a group of images to work on.
-    const int groups = int(((int64_t)batch + kernels->lanes - 1) / kernels->lanes);
-    const int count = shape[10] < groups ? shape[10] : groups;
+    const int count = shape[10] < groups() ? shape[10] : groups();
     states.resize(count);
-    for (auto& state : states) allocate(state, kernels, ops, input, value_sizes, values, output_value, parameter_count);
+    for (auto& state : states) {
+      allocate(state, layout, &input);
+      add_group(state, layout);
+    }
     threads = std::make_unique<Threads>(count);
   }
 
-  // Puts n ≤ lanes images side by side and runs the network on them.
-  void forward(ThreadState& s, const uint8_t* images, const int32_t* order, int n) {
-    const uint8_t* pointers[64];
-    for (int i = 0; i < kernels->lanes; i++) pointers[i] = images + (size_t)order[i < n ? i : 0] * image_bytes;
-    kernels->assemble(input, pointers, s.workspace.values[0], s.workspace.input_scratch);
-    for (size_t i = 0; i < ops.size(); i++) kernels->forward(ops[i], parameters.get(), s.workspace, (int)i);
+  // Groups of a whole batch.
+  int groups() const { return int(((int64_t)batch + layout.kernels->lanes - 1) / layout.kernels->lanes); }
+
+  bool needs_whole_batch() const { return parts.size() > 2; }
+
+  // Room for every group of a batch at once, where layers need it.
+  void prepare_training() {
+    if (!needs_whole_batch() || !moments.empty()) return;
+    const size_t most = (groups() + states.size() - 1) / states.size();
+    for (auto& state : states)
+      while (state.groups.size() < most) add_group(state, layout);
+    sums.resize(layout.ops.size());
+    moments.resize(layout.ops.size());
+    for (size_t i = 0; i < layout.ops.size(); i++)
+      if (layout.ops[i].kind == OpKind::BatchNorm) {
+        moments[i].resize((size_t)groups() * layout.ops[i].in_c);
+        sums[i].resize((size_t)groups() * layout.ops[i].in_c * 2);
+      }
   }
 
-  void loss(ThreadState& s, const int32_t* labels, const int32_t* order, int n, float scale, float* gradient) {
+  // Puts n ≤ lanes images side by side.
+  void assemble(const Workspace& ws, const uint8_t* images, const int32_t* order, int n) const {
+    const uint8_t* pointers[64];
+    for (int i = 0; i < layout.kernels->lanes; i++) pointers[i] = images + (size_t)order[i < n ? i : 0] * image_bytes;
+    layout.kernels->assemble(input, pointers, ws.values[0], ws.input_scratch);
+  }
+
+  void forward(const Workspace& ws, size_t from, size_t to) const {
+    for (size_t i = from; i < to; i++) layout.kernels->forward(layout.ops[i], parameters.get(), ws, (int)i);
+  }
+
+  void loss(ThreadState& s, const Workspace& ws, const int32_t* labels, const int32_t* order, float scale, float* gradient) const {
     int32_t group[64];
-    for (int i = 0; i < n; i++) group[i] = labels[order[i]];
-    kernels->loss(s.workspace.values[output_value], outputs, group, n, scale, gradient, &s.loss, &s.hits);
+    for (int i = 0; i < ws.images; i++) group[i] = labels[order[i]];
+    layout.kernels->loss(ws.values[layout.output], outputs, group, ws.images, scale, gradient, &s.loss, &s.hits);
   }
 
   // Thread t of n's part of count things: [first, last).
@@ -99,25 +128,121 @@ struct mindts_program {
       for (size_t byte = 0; byte < image_bytes; byte += 64) __builtin_prefetch(images + (size_t)*i * image_bytes + byte);
   }
 
-  // Forward, loss and backward of thread t's groups of a batch; false when it has none.
-  bool gradients(int t, const uint8_t* images, const int32_t* labels, const int32_t* order, int n, const int32_t* end) {
+  // Forward, loss and backward of thread t's groups of a batch, `step` steps having been taken; false when it has none.
+  bool gradients(int t, int64_t step, const uint8_t* images, const int32_t* labels, const int32_t* order, int n,
+                 const int32_t* end) {
     ThreadState& s = states[t];
-    const int lanes = kernels->lanes;
-    const auto [first, last] = part((n + lanes - 1) / lanes, t, threads->count());
+    const int lanes = layout.kernels->lanes, total = (n + lanes - 1) / lanes;
+    const auto [first, last] = part(total, t, threads->count());
     s.loss = 0;
     s.hits = 0;
     prefetch(images, order + n + first * lanes, (last - first) * lanes, end);
-    for (int64_t g = first; g < last; g++) {
-      const int32_t* at = order + g * lanes;
-      const int size = n - g * lanes < lanes ? int(n - g * lanes) : lanes;
-      forward(s, images, at, size);
-      loss(s, labels, at, size, 1.0f / n, s.workspace.gradients[output_value]);
-      for (size_t i = ops.size(); i-- > 0;) kernels->backward(ops[i], parameters.get(), s.workspace, (int)i, g == first);
+    const uint32_t key = hash32(hash32(seed) + (uint32_t)step);
+    // The workspace of the thread's group g, set up for it.
+    auto enter = [&, first = first, last = last](int64_t g) -> Workspace& {
+      Workspace& ws = s.groups[s.groups.size() == 1 ? 0 : g - first]->workspace;
+      ws.images = n - g * lanes < lanes ? int(n - g * lanes) : lanes;
+      ws.sample = uint32_t(g * lanes);
+      ws.key = key;
+      ws.training = true;
+      ws.group = int(g - first);
+      ws.last = g + 1 == last;
+      return ws;
+    };
+    auto begin = [&](Workspace& ws, int64_t g) {
+      assemble(ws, images, order + g * lanes, ws.images);
+      forward(ws, 0, parts[1]);
+    };
+    auto turn = [&](Workspace& ws, int64_t g) {
+      loss(s, ws, labels, order + g * lanes, 1.0f / n, ws.gradients[layout.output]);
+    };
+    auto backward = [&](Workspace& ws, size_t from, size_t to) {
+      for (size_t i = to; i-- > from;) layout.kernels->backward(layout.ops[i], parameters.get(), ws, (int)i);
+    };
+    if (!needs_whole_batch()) {
+      for (int64_t g = first; g < last; g++) {
+        Workspace& ws = enter(g);
+        begin(ws, g);
+        turn(ws, g);
+        backward(ws, 0, parts[1]);
+      }
+      return last > first;
     }
+    for (int64_t g = first; g < last; g++) begin(enter(g), g);
+    for (size_t p = 1; p + 1 < parts.size(); p++) {
+      const size_t norm = parts[p];
+      const Op& op = layout.ops[norm];
+      for (int64_t g = first; g < last; g++) layout.kernels->norm_moments(op, enter(g), &moments[norm][g * op.in_c]);
+      threads->barrier();
+      combine_moments(op, moments[norm], total, s.statistics[norm].get());
+      for (int64_t g = first; g < last; g++) forward(enter(g), norm, parts[p + 1]);
+    }
+    for (int64_t g = first; g < last; g++) turn(enter(g), g);
+    for (size_t p = parts.size() - 1; p-- > 1;) {
+      const size_t norm = parts[p];
+      const Op& op = layout.ops[norm];
+      for (int64_t g = first; g < last; g++) {
+        Workspace& ws = enter(g);
+        backward(ws, norm + 1, parts[p + 1]);
+        layout.kernels->norm_sums(op, ws, (int)norm, &sums[norm][g * op.in_c * 2]);
+      }
+      threads->barrier();
+      combine_sums(op, sums[norm], total, (double)n * op.in_h * op.in_w, s.statistics[norm].get());
+      for (int64_t g = first; g < last; g++) backward(enter(g), norm, norm + 1);
+    }
+    for (int64_t g = first; g < last; g++) backward(enter(g), 0, parts[1]);
     return last > first;
   }
 
-  float rate(float learning_rate) const {
+  // Mean and variance of the batch from those of its groups, always in the same order (Chan, Golub and LeVeque 1979).
+  static void combine_moments(const Op& op, const std::vector<Moments>& groups, int count, float* statistics) {
+    for (int c = 0; c < op.in_c; c++) {
+      Moments all = groups[c];
+      for (int g = 1; g < count; g++) {
+        const Moments& one = groups[(size_t)g * op.in_c + c];
+        const double n = all.count + one.count, apart = one.mean - all.mean;
+        all.mean += apart * one.count / n;
+        all.squares += one.squares + apart * apart * all.count * one.count / n;
+        all.count = n;
+      }
+      statistics[c] = (float)all.mean;
+      statistics[op.in_c + c] = (float)(1 / std::sqrt(all.squares / all.count + op.epsilon));
+      statistics[4 * op.in_c + c] = (float)(all.squares / (all.count > 1 ? all.count - 1 : 1));
+    }
+  }
+
+  static void combine_sums(const Op& op, const std::vector<double>& groups, int count, double images, float* statistics) {
+    for (int i = 0; i < 2 * op.in_c; i++) {
+      double sum = 0;
+      for (int g = 0; g < count; g++) sum += groups[(size_t)g * op.in_c * 2 + i];
+      statistics[2 * op.in_c + i] = (float)(sum / images);
+    }
+  }
+
+  // The moving mean and variance of every BatchNorm, with those of the batch.
+  void remember_statistics() {
+    for (size_t p = 1; p + 1 < parts.size(); p++) {
+      const Op& op = layout.ops[parts[p]];
+      const float* batch = states[0].statistics[parts[p]].get();
+      float* mean = parameters.get() + op.weight + 2 * op.in_c;
+      float* variance = mean + op.in_c;
+      for (int c = 0; c < op.in_c; c++) {
+        mean[c] = op.factor * mean[c] + (1 - op.factor) * batch[c];
+        variance[c] = op.factor * variance[c] + (1 - op.factor) * batch[4 * op.in_c + c];
+      }
+    }
+  }
+
+  // What of [from, to) the optimizer changes.
+  void update(float rate, const float* const* gradients, int count, size_t from, size_t to) {
+    for (const auto& [first, last] : trainable) {
+      const size_t begin = from > first ? from : first, end = to < last ? to : last;
+      if (begin < end)
+        layout.kernels->update(optimizer, rate, parameters.get(), slot_pointers.data(), gradients, count, begin, end);
+    }
+  }
+
+  float rate(float learning_rate, int64_t step) const {
     if (optimizer.kind != OptimizerKind::Adam) return learning_rate;
     const double t = double(step + 1);
     return float(learning_rate * std::sqrt(1 - std::pow((double)optimizer.beta2, t)) / (1 - std::pow((double)optimizer.beta1, t)));
@@ -125,7 +250,8 @@ struct mindts_program {
 
   void train(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, float learning_rate,
              float* losses, int32_t* results) {
-    const int64_t steps = ((int64_t)count + batch - 1) / batch;
+    prepare_training();
+    const int64_t begin = step, steps = ((int64_t)count + batch - 1) / batch;
     const int n = threads->count();
     std::vector<char> busy(n);
     int32_t ended = 0, hits = 0, taken = 0;
@@ -133,7 +259,7 @@ struct mindts_program {
       for (int64_t s = 0; s < steps; s++) {
         const int32_t* at = order + s * batch;
         const int size = count - s * batch < batch ? int(count - s * batch) : batch;
-        busy[t] = gradients(t, images, labels, at, size, order + count);
+        busy[t] = gradients(t, begin + s, images, labels, at, size, order + count);
         threads->barrier();
         double loss = 0;
         const float* sums[1024];
@@ -145,10 +271,10 @@ struct mindts_program {
         const bool diverged = !std::isfinite(loss);
         if (!diverged) {
           // Whole cache lines to each thread.
-          const auto [from, to] = part((parameter_count + 15) / 16, t, n);
-          const size_t end = (size_t)to * 16 < parameter_count ? to * 16 : parameter_count;
-          if ((size_t)from * 16 < end)
-            kernels->update(optimizer, rate(learning_rate), parameters.get(), slot_pointers.data(), sums, summed, from * 16, end);
+          const auto [from, to] = part((layout.parameter_count + 15) / 16, t, n);
+          const size_t end = (size_t)to * 16 < layout.parameter_count ? to * 16 : layout.parameter_count;
+          update(rate(learning_rate, begin + s), sums, summed, from * 16, end);
+          if (t == 0) remember_statistics();
         }
         if (t == 0) {
           if (diverged) ended = 2;
@@ -160,10 +286,10 @@ struct mindts_program {
           }
         }
         threads->barrier();
-        if (t == 0) step += !diverged;
         if (ended) return;
       }
     });
+    step = begin + taken;
     results[0] = taken;
     results[1] = hits;
     results[2] = ended;
@@ -171,26 +297,33 @@ struct mindts_program {
     stop = false;
   }
 
-  // f(thread, first position, images in group) for every group of lanes.
+  // f(thread's state, its workspace, first position) after the network was run for a group of lanes, for every group.
   template <class F>
-  void each_group(int32_t count, F f) {
-    const int lanes = kernels->lanes;
+  void each_group(const uint8_t* images, const int32_t* order, int32_t count, F f) {
+    const int lanes = layout.kernels->lanes;
     threads->run([&](int t) {
       const auto [first, last] = part((count + lanes - 1) / lanes, t, threads->count());
-      for (int64_t g = first; g < last; g++) f(t, g * lanes, count - g * lanes < lanes ? int(count - g * lanes) : lanes);
+      Workspace& ws = states[t].groups[0]->workspace;
+      ws.training = false;
+      for (int64_t g = first; g < last; g++) {
+        ws.images = count - g * lanes < lanes ? int(count - g * lanes) : lanes;
+        ws.group = int(g - first);
+        assemble(ws, images, order + g * lanes, ws.images);
+        forward(ws, 0, layout.ops.size());
+        f(states[t], ws, g * lanes);
+      }
     });
   }
 
   void evaluate(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, double* result) {
     // Summed group by group, so that the result is the same for any number of threads.
-    std::vector<double> losses((count + kernels->lanes - 1) / kernels->lanes);
+    const int lanes = layout.kernels->lanes;
+    std::vector<double> losses((count + lanes - 1) / lanes);
     for (auto& s : states) s.hits = 0;
-    each_group(count, [&](int t, int64_t at, int n) {
-      ThreadState& s = states[t];
+    each_group(images, order, count, [&](ThreadState& s, const Workspace& ws, int64_t at) {
       s.loss = 0;
-      forward(s, images, order + at, n);
-      loss(s, labels, order + at, n, 0, nullptr);
-      losses[at / kernels->lanes] = s.loss;
+      loss(s, ws, labels, order + at, 0, nullptr);
+      losses[at / lanes] = s.loss;
     });
     result[0] = result[1] = 0;
     for (double group : losses) result[0] += group;
@@ -198,11 +331,10 @@ struct mindts_program {
   }
 
   void predict(const uint8_t* images, const int32_t* order, int32_t count, float* out) {
-    each_group(count, [&](int t, int64_t at, int n) {
-      forward(states[t], images, order + at, n);
-      const float* logits = states[t].workspace.values[output_value];
-      for (int i = 0; i < n; i++)
-        for (int o = 0; o < outputs; o++) out[(at + i) * outputs + o] = logits[o * kernels->lanes + i];
+    each_group(images, order, count, [&](ThreadState&, const Workspace& ws, int64_t at) {
+      const float* logits = ws.values[layout.output];
+      for (int i = 0; i < ws.images; i++)
+        for (int o = 0; o < outputs; o++) out[(at + i) * outputs + o] = logits[o * layout.kernels->lanes + i];
     });
   }
 
@@ -271,16 +403,16 @@ mindts_program* mindts_program_create(const char* instruction_set, const int32_t
 void mindts_program_destroy(mindts_program* p) { delete p; }
 
 void mindts_set_state(mindts_program* p, const float* state, double step) {
-  std::memcpy(p->parameters.get(), state, p->parameter_count * sizeof(float));
+  std::memcpy(p->parameters.get(), state, p->layout.parameter_count * sizeof(float));
   for (size_t s = 0; s < p->slot_count; s++)
-    std::memcpy(p->slots[s].get(), state + (s + 1) * p->parameter_count, p->parameter_count * sizeof(float));
+    std::memcpy(p->slots[s].get(), state + (s + 1) * p->layout.parameter_count, p->layout.parameter_count * sizeof(float));
   p->step = (int64_t)step;
 }
 
 double mindts_get_state(mindts_program* p, float* state) {
-  std::memcpy(state, p->parameters.get(), p->parameter_count * sizeof(float));
+  std::memcpy(state, p->parameters.get(), p->layout.parameter_count * sizeof(float));
   for (size_t s = 0; s < p->slot_count; s++)
-    std::memcpy(state + (s + 1) * p->parameter_count, p->slots[s].get(), p->parameter_count * sizeof(float));
+    std::memcpy(state + (s + 1) * p->layout.parameter_count, p->slots[s].get(), p->layout.parameter_count * sizeof(float));
   return (double)p->step;
 }
 

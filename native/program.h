@@ -5,20 +5,37 @@
 
 namespace mindts {
 
-enum class OpKind : int32_t { Conv = 0, Dense = 1, Relu = 2, MaxPool = 3 };
+enum class OpKind : int32_t {
+  Conv = 0, Dense = 1, Relu = 2, MaxPool = 3, AvgPool = 4, Depthwise = 5, Copy = 6, Softmax = 7, Dropout = 8, BatchNorm = 9
+};
 
-// One layer, or a convolution or dense layer with the ReLU and 2×2 max-pooling that follow it.
+// One layer, or a convolution or dense layer with the ReLU and 2×2 max-pooling that follow it. A sum of values is a Copy for
+// each that adds to what is there, a concatenation one for each to its place.
 // The fields' order is the ABI: sdk/engine/native/lower.ts writes them.
 struct Op {
   OpKind kind;
   int32_t input, output;           // values
   int32_t in_c, in_h, in_w;        // dense: in_c features, 1 × 1
   int32_t out_c, out_h, out_w;     // before pooling
-  int32_t kernel_h, kernel_w;      // convolution; MaxPool: the window
+  int32_t kernel_h, kernel_w, stride_h, stride_w;
+  int32_t pad_top, pad_left;       // what lies beyond the input, so that its last rows and columns follow from the output's
   int32_t relu, pool;              // fused behind: relu 0 or 1, pool 0 or 2
-  int32_t weight, bias;            // offsets into the parameters
+  int32_t weight, bias;            // offsets into the parameters; bias −1: none. BatchNorm: γ; then β, moving mean, moving variance
   int32_t gradient;                // 0: its input needs none, 1: written, 2: added to what is there
+  int32_t place;                   // Copy: the first feature of its output; Dropout: the layer's position in the network
+  int32_t accumulate;              // Copy: added to the output rather than written
+  uint32_t threshold;              // Dropout: hashes below leave a number out
+  float factor;                    // Dropout: of the numbers that stay; BatchNorm: momentum
+  float epsilon;                   // BatchNorm
 };
+
+// sdk/engine/dropout.ts says what this is for. T: uint32_t, or a vector of them.
+template <class T>
+inline T hash32(T h) {
+  h = (h ^ (h >> 16)) * 0x7feb352du;
+  h = (h ^ (h >> 15)) * 0x846ca68bu;
+  return h ^ (h >> 16);
+}
 
 // Bytes (height × width × channels) to the network's input (channels × height × width).
 struct Input {
@@ -39,9 +56,22 @@ struct Workspace {
   float** values;      // by value
   float** gradients;   // by value; null where none is needed
   int32_t** choices;   // by op: where each pooled maximum was, int32[n][LANES]; null where unused
-  float** scratch;     // by op
+  float** scratch;     // by op; a thread's groups share it
+  float** statistics;  // by op: BatchNorm's mean and 1 / √(variance + ε) of this batch, float[2][channels]; else null
   float* parameter_gradients;
   float* input_scratch;
+  int images;          // in use of the group's lanes
+  uint32_t sample;     // the group's first image in its batch
+  uint32_t key;        // Dropout: a hash of seed and step
+  bool training;
+  int group;           // of those the thread has of this batch; with 0, parameter gradients are written rather than added to,
+                       // and what scratch holds of the parameters is made anew
+  bool last;           // of the thread's groups of this batch
+};
+
+// A share of a batch: images × places of a channel, their mean and the sum of squared distances from it.
+struct Moments {
+  double count, mean, squares;
 };
 
 // The kernels of one instruction set.
@@ -55,8 +85,12 @@ struct Kernels {
   // images: lanes pointers, repeated where a group has fewer.
   void (*assemble)(const Input&, const uint8_t* const* images, float* into, float* scratch);
   void (*forward)(const Op&, const float* parameters, const Workspace&, int index);
-  // first: parameter gradients are written rather than added to.
-  void (*backward)(const Op&, const float* parameters, const Workspace&, int index, bool first);
+  void (*backward)(const Op&, const float* parameters, const Workspace&, int index);
+  // BatchNorm in training. Of a group, before the whole batch is known: moments [channels] of its input, …
+  void (*norm_moments)(const Op&, const Workspace&, Moments* moments);
+  // … and, backward, Σ dy and Σ dy · normalised input, double[channels][2], which also are β's and γ's gradients. `backward`
+  // then takes the sums of the whole batch, divided by its images × places, from statistics + 2 · channels.
+  void (*norm_sums)(const Op&, const Workspace&, int index, double* sums);
   // Softmax cross-entropy of n ≤ lanes images: adds up loss and hits; with gradient, writes (p − y) · scale.
   void (*loss)(const float* logits, int classes, const int32_t* labels, int n, float scale, float* gradient, double* loss,
                int32_t* hits);

@@ -26,42 +26,78 @@ Array<T> zeroed(size_t n) {
   return Array<T>(static_cast<T*>(p));
 }
 
-// Owns what a Workspace points to.
-struct ThreadState {
-  std::vector<Array<float>> values, gradients, scratch;
+// A thread's arrays for one group of images.
+struct Group {
+  std::vector<Array<float>> values, gradients;
   std::vector<Array<int32_t>> choices;
-  std::vector<float*> value_pointers, gradient_pointers, scratch_pointers;
+  std::vector<float*> value_pointers, gradient_pointers;
   std::vector<int32_t*> choice_pointers;
-  Array<float> parameter_gradients, input_scratch;
   Workspace workspace;
+};
+
+// Floats that an op keeps of its batch: mean, 1 / √(variance + ε), the means that its gradient needs, and the variance
+// to remember.
+inline size_t statistics_size(const Op& op) { return op.kind == OpKind::BatchNorm ? 5 * (size_t)op.in_c : 0; }
+
+// What a thread's groups share, and the groups: one that all batches' groups use in turn or, where layers need the whole batch,
+// one for each.
+struct ThreadState {
+  std::vector<std::unique_ptr<Group>> groups;
+  std::vector<Array<float>> scratch, statistics;
+  std::vector<float*> scratch_pointers, statistics_pointers;
+  Array<float> parameter_gradients, input_scratch;
   double loss;
   int32_t hits;
 };
 
-// The arrays for values of these sizes and these operations; output: the value whose gradient the loss writes.
-inline void allocate(ThreadState& s, const Kernels* kernels, const std::vector<Op>& ops, const Input& input,
-                     const int32_t* value_sizes, int values, int output, size_t parameter_count) {
-  std::vector<bool> wanted(values, false);
-  wanted[output] = true;
-  for (const Op& op : ops)
-    if (op.gradient) wanted[op.input] = true;
-  for (int v = 0; v < values; v++) {
-    s.values.push_back(zeroed<float>((size_t)value_sizes[v] * kernels->lanes));
-    s.gradients.push_back(wanted[v] ? zeroed<float>((size_t)value_sizes[v] * kernels->lanes) : nullptr);
-    s.value_pointers.push_back(s.values.back().get());
-    s.gradient_pointers.push_back(s.gradients.back().get());
-  }
-  for (const Op& op : ops) {
-    const bool pools = op.pool || op.kind == OpKind::MaxPool;
-    s.scratch.push_back(zeroed<float>(kernels->op_scratch(op)));
-    s.choices.push_back(pools ? zeroed<int32_t>((size_t)value_sizes[op.output] * kernels->lanes) : nullptr);
+// What arrays are made for.
+struct Layout {
+  const Kernels* kernels;
+  std::vector<Op> ops;
+  std::vector<int32_t> value_sizes;
+  int output;  // the value whose gradient the loss writes
+  size_t parameter_count;
+};
+
+inline void allocate(ThreadState& s, const Layout& layout, const Input* input) {
+  for (const Op& op : layout.ops) {
+    s.scratch.push_back(zeroed<float>(layout.kernels->op_scratch(op)));
+    s.statistics.push_back(zeroed<float>(statistics_size(op)));
     s.scratch_pointers.push_back(s.scratch.back().get());
-    s.choice_pointers.push_back(s.choices.back().get());
+    s.statistics_pointers.push_back(s.statistics.back().get());
   }
-  s.parameter_gradients = zeroed<float>(parameter_count);
-  s.input_scratch = zeroed<float>(kernels->input_scratch(input));
-  s.workspace = {s.value_pointers.data(),  s.gradient_pointers.data(),  s.choice_pointers.data(),
-                 s.scratch_pointers.data(), s.parameter_gradients.get(), s.input_scratch.get()};
+  s.parameter_gradients = zeroed<float>(layout.parameter_count);
+  s.input_scratch = zeroed<float>(input ? layout.kernels->input_scratch(*input) : 0);
+}
+
+inline void add_group(ThreadState& s, const Layout& layout) {
+  auto group = std::make_unique<Group>();
+  Group& g = *group;
+  std::vector<bool> wanted(layout.value_sizes.size(), false);
+  wanted[layout.output] = true;
+  for (const Op& op : layout.ops)
+    if (op.gradient) wanted[op.input] = true;
+  for (size_t v = 0; v < layout.value_sizes.size(); v++) {
+    const size_t size = (size_t)layout.value_sizes[v] * layout.kernels->lanes;
+    g.values.push_back(zeroed<float>(size));
+    g.gradients.push_back(wanted[v] ? zeroed<float>(size) : nullptr);
+    g.value_pointers.push_back(g.values.back().get());
+    g.gradient_pointers.push_back(g.gradients.back().get());
+  }
+  for (const Op& op : layout.ops) {
+    const bool pools = op.pool || op.kind == OpKind::MaxPool;
+    g.choices.push_back(pools ? zeroed<int32_t>((size_t)layout.value_sizes[op.output] * layout.kernels->lanes) : nullptr);
+    g.choice_pointers.push_back(g.choices.back().get());
+  }
+  g.workspace = {};
+  g.workspace.values = g.value_pointers.data();
+  g.workspace.gradients = g.gradient_pointers.data();
+  g.workspace.choices = g.choice_pointers.data();
+  g.workspace.scratch = s.scratch_pointers.data();
+  g.workspace.statistics = s.statistics_pointers.data();
+  g.workspace.parameter_gradients = s.parameter_gradients.get();
+  g.workspace.input_scratch = s.input_scratch.get();
+  s.groups.push_back(std::move(group));
 }
 
 }  // namespace mindts

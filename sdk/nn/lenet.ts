@@ -52,11 +52,10 @@ export function LeNet5({
  * @param options classes (default 10), channels (default 1), height and width (default 28)
  */
 export function LeNet300100({ classes = 10, channels = 1, height = 28, width = 28 }: ClassifierOptions = {}): Network {
-  const weights = (name: string): WeightOptions => ({ name, initializer: xavierUniform() });
   let x = flatten(input([channels, height, width]));
-  x = relu(dense(x, { ...weights('ip1'), outFeatures: 300 }));
-  x = relu(dense(x, { ...weights('ip2'), outFeatures: 100 }));
-  return network('lenet300-100', dense(x, { ...weights('ip3'), outFeatures: classes }));
+  x = relu(dense(x, { ...xavier('ip1'), outFeatures: 300 }));
+  x = relu(dense(x, { ...xavier('ip2'), outFeatures: 100 }));
+  return network('lenet300-100', dense(x, { ...xavier('ip3'), outFeatures: classes }));
 }
 
 /**
@@ -66,12 +65,11 @@ export function LeNet300100({ classes = 10, channels = 1, height = 28, width = 2
  * @param options classes (default 10), channels (default 1), height and width (default 28, at least 16)
  */
 export function CaffeLeNet5({ classes = 10, channels = 1, height = 28, width = 28 }: ClassifierOptions = {}): Network {
-  const weights = (name: string): WeightOptions => ({ name, initializer: xavierUniform() });
   let x = input([channels, height, width]);
-  x = maxPool2d(conv2d(x, { ...weights('conv1'), outChannels: 20, kernelSize: 5 }), { kernelSize: 2 });
-  x = maxPool2d(conv2d(x, { ...weights('conv2'), outChannels: 50, kernelSize: 5 }), { kernelSize: 2 });
-  x = relu(dense(flatten(x), { ...weights('ip1'), outFeatures: 500 }));
-  return network('lenet5-caffe', dense(x, { ...weights('ip2'), outFeatures: classes }));
+  x = maxPool2d(conv2d(x, { ...xavier('conv1'), outChannels: 20, kernelSize: 5 }), { kernelSize: 2 });
+  x = maxPool2d(conv2d(x, { ...xavier('conv2'), outChannels: 50, kernelSize: 5 }), { kernelSize: 2 });
+  x = relu(dense(flatten(x), { ...xavier('ip1'), outFeatures: 500 }));
+  return network('lenet5-caffe', dense(x, { ...xavier('ip2'), outFeatures: classes }));
 }
 
 /**
@@ -81,14 +79,17 @@ export function CaffeLeNet5({ classes = 10, channels = 1, height = 28, width = 2
  * @param options classes (default 10), channels (default 1), height and width (default 28)
  */
 export function KerasLeNet({ classes = 10, channels = 1, height = 28, width = 28 }: ClassifierOptions = {}): Network {
-  const weights = (name: string): WeightOptions => ({ name, initializer: xavierUniform() });
   const conv = (from: Value, name: string, outChannels: number, kernelSize: number): Value =>
-    relu(conv2d(from, { ...weights(name), outChannels, kernelSize, padding: 'same' }));
+    relu(conv2d(from, { ...xavier(name), outChannels, kernelSize, padding: 'same' }));
   let x = input([channels, height, width]);
   x = conv(conv(x, 'conv1', 32, 5), 'conv2', 32, 5);
   x = dropout(maxPool2d(x, { kernelSize: 2 }), { rate: 0.25 });
   x = conv(conv(x, 'conv3', 64, 3), 'conv4', 64, 3);
   x = dropout(maxPool2d(x, { kernelSize: 2 }), { rate: 0.25 });
-  x = dropout(relu(dense(flatten(x), { ...weights('fc1'), outFeatures: 128 })), { rate: 0.5 });
-  return network('lenet-keras', dense(x, { ...weights('fc2'), outFeatures: classes }));
+  x = dropout(relu(dense(flatten(x), { ...xavier('fc1'), outFeatures: 128 })), { rate: 0.5 });
+  return network('lenet-keras', dense(x, { ...xavier('fc2'), outFeatures: classes }));
+}
+
+function xavier(name: string): WeightOptions {
+  return { name, initializer: xavierUniform() };
 }

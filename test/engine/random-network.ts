@@ -3,12 +3,11 @@ import * as fc from 'fast-check';
 import { type Random, seededRandom } from '../../sdk/base/random.js';
 import { type Dataset, fromArrays } from '../../sdk/dataset/dataset.js';
 import { normalize, rescale, resize, type Transform } from '../../sdk/dataset/transforms.js';
-import { conv2d } from '../../sdk/nn/convolution.js';
-import { dense, flatten, input, relu } from '../../sdk/nn/layers.js';
+import { dense, flatten, input } from '../../sdk/nn/layers.js';
 import { type Network, network } from '../../sdk/nn/network.js';
 import { adam, type Optimizer, sgd } from '../../sdk/nn/optimizers.js';
-import { maxPool2d } from '../../sdk/nn/pooling.js';
 import type { Value } from '../../sdk/nn/value.js';
+import { type Append, imageLayer, vectorLayer } from './random-layers.js';
 
 /** A network, and all that a program needs to train it. */
 export interface Case {
@@ -17,15 +16,15 @@ export interface Case {
   readonly data: Dataset;
   readonly batchSize: number;
   readonly optimizer: Optimizer;
-  /** The network's parameters; unlike a new network's, no bias is 0. */
+  /** The network's parameters; unlike a new network's, none is 0 or 1. */
   readonly parameters: Float32Array;
   /** Drew the images, labels and parameters; draw more of it if more is needed. */
   readonly seed: number;
 }
 
 /**
- * Any small network: any order of convolution (kernels 1 to 5, often not square), ReLU and pooling (1 to 3), then dense
- * layers and ReLU; 1 to 9 channels, images of 1 to 13 rows and columns, 1 to 20 samples, batches of 1 to 8.
+ * Any small network: any layers on images, each reading any before it, then any on vectors; 1 to 9 channels, images of 1 to 13 rows and
+ * columns, 1 to 20 samples, batches of 1 to 8.
  */
 export function arbitraryCase(): fc.Arbitrary<Case> {
   return fc
@@ -36,8 +35,8 @@ export function arbitraryCase(): fc.Arbitrary<Case> {
       resized: fc.option(imageSize),
       means: fc.boolean(),
       vector: fc.integer({ min: 0, max: 5 }).map((n) => n === 5),
-      imageLayers: fc.array(imageLayer, { maxLength: 5 }),
-      vectorLayers: fc.array(vectorLayer, { maxLength: 3 }),
+      imageLayers: fc.array(imageLayer, { maxLength: 7 }),
+      vectorLayers: fc.array(vectorLayer, { maxLength: 4 }),
       classes: fc.option(fc.integer({ min: 1, max: 10 }), { freq: 4 }),
       samples: fc.integer({ min: 1, max: 20 }),
       batchSize: fc.integer({ min: 1, max: 8 }),
@@ -61,23 +60,7 @@ export function arbitraryOptimizer(): fc.Arbitrary<Optimizer> {
   );
 }
 
-const small = fc.integer({ min: 1, max: 5 });
 const imageSize = fc.tuple(fc.integer({ min: 1, max: 13 }), fc.integer({ min: 1, max: 13 }));
-const imageLayer = fc.oneof(
-  fc.record({
-    kind: fc.constant('conv2d' as const),
-    outChannels: fc.integer({ min: 1, max: 9 }),
-    kernel: fc.tuple(small, small),
-  }),
-  fc.constant({ kind: 'relu' as const }),
-  fc.record({ kind: fc.constant('maxPool2d' as const), kernelSize: fc.integer({ min: 1, max: 3 }) }),
-);
-const vectorLayer = fc.oneof(
-  fc.record({ kind: fc.constant('dense' as const), outFeatures: fc.integer({ min: 1, max: 20 }) }),
-  fc.constant({ kind: 'relu' as const }),
-);
-
-type Drawn<A> = A extends fc.Arbitrary<infer T> ? T : never;
 
 interface Recipe {
   readonly seed: number;
@@ -87,8 +70,8 @@ interface Recipe {
   readonly means: boolean;
   /** Whether the network reads the images as vectors. */
   readonly vector: boolean;
-  readonly imageLayers: readonly Drawn<typeof imageLayer>[];
-  readonly vectorLayers: readonly Drawn<typeof vectorLayer>[];
+  readonly imageLayers: readonly Append[];
+  readonly vectorLayers: readonly Append[];
   /** Outputs of a last dense layer; null: the network ends before it. */
   readonly classes: number | null;
   readonly samples: number;
@@ -110,30 +93,15 @@ function toCase(recipe: Recipe): Case {
 function build({ channels, stored, resized, vector, imageLayers, vectorLayers, classes }: Recipe): Network {
   const [rows, columns] = resized ?? stored;
   let x = input(vector ? [channels * rows * columns] : [channels, rows, columns]);
-  if (!vector) {
-    for (const [i, layer] of imageLayers.entries()) x = addImageLayer(x, `conv${i}`, layer);
-    x = flatten(x);
-  }
-  for (const [i, layer] of vectorLayers.entries()) {
-    x = layer.kind === 'relu' ? relu(x) : dense(x, { name: `fc${i}`, outFeatures: layer.outFeatures });
-  }
+  if (!vector) x = flatten(append(x, 'image', imageLayers));
+  x = append(x, 'vector', vectorLayers);
   return network('random', classes === null ? x : dense(x, { name: 'head', outFeatures: classes }));
 }
 
-function addImageLayer(x: Value, name: string, layer: Drawn<typeof imageLayer>): Value {
-  const [, rows, columns] = x.shape;
-  switch (layer.kind) {
-    case 'conv2d': {
-      const kernelSize = [Math.min(layer.kernel[0], rows), Math.min(layer.kernel[1], columns)] as const;
-      return conv2d(x, { name, outChannels: layer.outChannels, kernelSize });
-    }
-    case 'relu':
-      return relu(x);
-    case 'maxPool2d':
-      return maxPool2d(x, { kernelSize: Math.min(layer.kernelSize, rows, columns) });
-    default:
-      throw layer satisfies never;
-  }
+function append(start: Value, name: string, layers: readonly Append[]): Value {
+  const values = [start];
+  for (const [i, layer] of layers.entries()) values.push(layer(values, `${name}${i}`));
+  return values[values.length - 1];
 }
 
 function drawData({ channels, stored, resized, means, samples }: Recipe, classes: number, random: Random): Dataset {
@@ -149,13 +117,15 @@ function drawData({ channels, stored, resized, means, samples }: Recipe, classes
   return fromArrays({ images, labels, height, width, channels, classes, transforms });
 }
 
-/** Weights N(0, 2 / fanIn), so that values keep their size from layer to layer; biases N(0, 0.1²). */
+/** Weights N(0, 2 / fanIn), so that values keep their size from layer to layer; γ and moving variances around 1, all else around 0. */
 function drawParameters(net: Network, random: Random): Float32Array {
-  const sigmas = net.parameters.flatMap(({ shape, size }) => {
+  const values = net.parameters.flatMap(({ name, shape, size }) => {
     const sigma = shape.length === 1 ? 0.1 : Math.sqrt((2 * shape[0]) / size);
-    return Array.from({ length: size }, () => sigma);
+    const deviations = Array.from({ length: size }, () => sigma * random.normal());
+    if (name.endsWith('.gamma')) return deviations.map((d) => 1 + d);
+    return name.endsWith('.moving_variance') ? deviations.map(Math.exp) : deviations;
   });
-  return Float32Array.from(sigmas, (sigma) => sigma * random.normal());
+  return Float32Array.from(values);
 }
 
 function show({ network: { nodes }, data, batchSize, optimizer, seed }: Case): string {

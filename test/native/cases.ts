@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { seededRandom } from '../../sdk/base/random.js';
 import { fromArrays } from '../../sdk/dataset/dataset.js';
 import { normalize, rescale, resize } from '../../sdk/dataset/transforms.js';
-import { encode, lower } from '../../sdk/engine/native/lower.js';
+import { encode, lower, trainableRanges } from '../../sdk/engine/native/lower.js';
 import { referenceEngine } from '../../sdk/engine/reference/reference.js';
 import { LeNet5 } from '../../sdk/nn/lenet.js';
 import { softmaxCrossEntropy } from '../../sdk/nn/losses.js';
@@ -118,10 +118,11 @@ function encodeJob({ network, data, optimizer, batchSize, parameters, order }: J
   const { source, height, width, scale, shift } = data.plan;
   const slots = slotNames(optimizer).length;
   const [kind, nesterov] = optimizer.kind === 'sgd' ? [0, Number(optimizer.nesterov)] : [1, 0];
+  const trainable = trainableRanges(network);
   const shape = [
     [source.height, source.width, source.channels, height, width],
     [valueSizes.length, operations.length, network.parameterCount, slots],
-    [batchSize, 1, network.outputShape[0], output, kind, nesterov],
+    [batchSize, 1, network.outputShape[0], output, kind, nesterov, 1, trainable.length, ...trainable.flat()],
   ].flat();
   const settings =
     optimizer.kind === 'sgd'

@@ -15,6 +15,15 @@ export interface NativeLibrary {
   error(program: Pointer | null): string;
   instructionSets(): string[];
   peak(set: string, threads: number, seconds: number): Promise<number>;
+  /** Seconds that one layer takes, forward and backward: `mindts_layer_seconds`. */
+  layerSeconds(
+    set: string,
+    op: Int32Array,
+    parameters: number,
+    batch: number,
+    threads: number,
+    rounds: number,
+  ): Promise<number>;
   create(
     set: string,
     shape: Int32Array,
@@ -56,7 +65,7 @@ export interface NativeLibrary {
   ): Promise<number>;
 }
 
-const ABI = 1;
+const ABI = 2;
 /** What builds the library: npm rebuilds what is installed, and not the clone one stands in. */
 const BUILD = packageRoot.includes(`${sep}node_modules${sep}`) ? 'npm rebuild mindts' : 'npm run build';
 const platform = `${process.platform}-${process.arch}`;
@@ -126,11 +135,15 @@ function bind(path: string): NativeLibrary {
     'int mindts_predict(void* p, const uint8_t* images, int32_t stored, const int32_t* order, int32_t count, float* outputs)',
   );
   const peak = lib.func('double mindts_peak(const char* set, int threads, double seconds)');
+  const layerSeconds = lib.func(
+    'double mindts_layer_seconds(const char* set, const int32_t* op, int parameters, int batch, int threads, int rounds)',
+  );
   return {
     path,
     error: lib.func('const char* mindts_error(void* p)'),
     instructionSets: () => names().split(','),
     peak: (...args) => offLoop(peak, args),
+    layerSeconds: (...args) => offLoop(layerSeconds, args),
     create: lib.func(
       'void* mindts_program_create(const char* set, const int32_t* shape, const int32_t* sizes, const int32_t* ops, const float* numbers)',
     ),

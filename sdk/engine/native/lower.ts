@@ -1,10 +1,12 @@
 /**
  * Lowers a network to the operations of the native engine (native/program.h): ReLU and 2×2 max-pooling go into the
- * convolution or dense layer before them, flatten disappears, since the layout `[channel][row][column]` is flat already.
+ * convolution or dense layer before them, flatten disappears, since the layout `[channel][row][column]` is flat already;
+ * a sum and a concatenation become copies of their parts.
  */
 
 import type { Network, Node } from '../../nn/network.js';
-import { count } from '../../nn/value.js';
+import { count, type Window } from '../../nn/value.js';
+import { dropoutThreshold } from '../dropout.js';
 
 /** A network as the native engine takes it. */
 export interface Lowered {
@@ -17,25 +19,45 @@ export interface Lowered {
 
 /** `Op` of native/program.h, field by field. */
 interface Operation {
-  kind: number;
-  input: number;
-  output: number;
-  inChannels: number;
-  inHeight: number;
-  inWidth: number;
-  outChannels: number;
-  outHeight: number;
-  outWidth: number;
-  kernelHeight: number;
-  kernelWidth: number;
+  readonly kind: number;
+  readonly input: number;
+  readonly output: number;
+  readonly inChannels: number;
+  readonly inHeight: number;
+  readonly inWidth: number;
+  readonly outChannels: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly kernelHeight: number;
+  readonly kernelWidth: number;
+  readonly strideHeight: number;
+  readonly strideWidth: number;
+  readonly padTop: number;
+  readonly padLeft: number;
   relu: number;
   pool: number;
-  weight: number;
-  bias: number;
+  readonly weight: number;
+  readonly bias: number;
   gradient: number;
+  readonly place: number;
+  readonly accumulate: number;
+  readonly threshold: number;
+  readonly factor: number;
+  readonly epsilon: number;
 }
 
-const KIND = { conv2d: 0, dense: 1, relu: 2, maxPool2d: 3 } as const;
+const KIND = {
+  conv2d: 0,
+  dense: 1,
+  relu: 2,
+  maxPool2d: 3,
+  avgPool2d: 4,
+  depthwiseConv2d: 5,
+  copy: 6,
+  softmax: 7,
+  dropout: 8,
+  batchNorm: 9,
+} as const;
 
 /** Lowers a network. */
 export function lower(network: Network): Lowered {
@@ -47,7 +69,6 @@ export function lower(network: Network): Lowered {
   /** The operation that made a node, where what follows may still go into it. */
   const open = new Map<number, Operation>();
   const operations: Operation[] = [];
-  const newValue = (node: Node): number => sizes.push(count(node.shape)) - 1;
 
   for (const [i, node] of network.nodes.entries()) {
     const { layer } = node;
@@ -68,52 +89,125 @@ export function lower(network: Network): Lowered {
         } else add(i, node, KIND.relu);
         break;
       case 'maxPool2d':
-        if (before && before.kind === KIND.conv2d && before.pool === 0 && layer.kernelSize.join() === '2,2') {
+        if (before && before.kind !== KIND.dense && before.pool === 0 && isTwoByTwo(layer)) {
           before.pool = 2;
           values[i] = values[from];
           sizes[values[i]] = count(node.shape);
-        } else add(i, node, KIND.maxPool2d, layer.kernelSize);
+        } else add(i, node, KIND.maxPool2d, window(layer));
+        break;
+      case 'avgPool2d':
+        add(i, node, KIND.avgPool2d, window(layer));
         break;
       case 'conv2d':
-        open.set(i, add(i, node, KIND.conv2d, layer.kernelSize));
+      case 'depthwiseConv2d':
+        open.set(i, add(i, node, KIND[layer.kind], window(layer)));
         break;
       case 'dense':
         open.set(i, add(i, node, KIND.dense));
         break;
+      case 'softmax':
+        add(i, node, KIND.softmax);
+        break;
+      case 'dropout':
+        // With a place in the network of its own, which the reference engine counts by, too.
+        add(i, node, KIND.dropout, {
+          place: i,
+          threshold: dropoutThreshold(layer.rate),
+          factor: 1 / (1 - layer.rate),
+        });
+        break;
+      case 'batchNorm':
+        add(i, node, KIND.batchNorm, { factor: layer.momentum, epsilon: layer.epsilon });
+        break;
+      case 'add':
+      case 'concat':
+        join(i, node, layer.kind === 'add');
+        break;
       default:
-        throw new Error(`not lowered yet: ${layer.kind}`);
+        throw layer satisfies never;
     }
   }
   markGradients(operations);
   return { valueSizes: Int32Array.from(sizes), output: values[last], operations };
 
-  function add(i: number, node: Node, kind: number, [kh, kw]: readonly [number, number] = [1, 1]): Operation {
-    const [from] = node.inputs;
+  function newValue(node: Node): number {
+    return sizes.push(count(node.shape)) - 1;
+  }
+
+  /** Copies of all inputs to one value: side by side, or on top of one another. */
+  function join(i: number, node: Node, sum: boolean): void {
+    const output = newValue(node);
+    let place = 0;
+    for (const [k, from] of node.inputs.entries()) {
+      add(i, node, KIND.copy, { place, accumulate: sum && k > 0 ? 1 : 0 }, { from, output });
+      if (!sum) place += count(network.nodes[from].shape);
+    }
+  }
+
+  function add(
+    i: number,
+    node: Node,
+    kind: number,
+    settings: Partial<Operation> = {},
+    { from = node.inputs[0], output = newValue(node) }: { readonly from?: number; readonly output?: number } = {},
+  ): Operation {
     const [inChannels, inHeight = 1, inWidth = 1] = network.nodes[from].shape;
     const [outChannels, outHeight = 1, outWidth = 1] = node.shape;
-    values[i] = newValue(node);
+    values[i] = output;
     const [weight, bias] = node.parameters;
     const operation: Operation = {
       kind,
       input: values[from],
-      output: values[i],
+      output,
       inChannels,
       inHeight,
       inWidth,
       outChannels,
       outHeight,
       outWidth,
-      kernelHeight: kh,
-      kernelWidth: kw,
+      kernelHeight: 1,
+      kernelWidth: 1,
+      strideHeight: 1,
+      strideWidth: 1,
+      padTop: 0,
+      padLeft: 0,
       relu: 0,
       pool: 0,
       weight: weight?.offset ?? 0,
-      bias: bias?.offset ?? 0,
+      bias: bias?.offset ?? -1,
       gradient: 0,
+      place: 0,
+      accumulate: 0,
+      threshold: 0,
+      factor: 0,
+      epsilon: 0,
+      ...settings,
     };
     operations.push(operation);
     return operation;
   }
+}
+
+/** Where the parameters lie that the optimizer changes: `[first, end)`, as few as possible. */
+export function trainableRanges(network: Network): readonly (readonly [number, number])[] {
+  const ranges: [number, number][] = [];
+  for (const { trainable, offset, size } of network.parameters) {
+    const last = ranges.at(-1);
+    if (!trainable) continue;
+    if (last && last[1] === offset) last[1] += size;
+    else ranges.push([offset, offset + size]);
+  }
+  return ranges;
+}
+
+function window({ kernelSize, stride, padding }: Window): Partial<Operation> {
+  const [kernelHeight, kernelWidth] = kernelSize;
+  const [strideHeight, strideWidth] = stride;
+  return { kernelHeight, kernelWidth, strideHeight, strideWidth, padTop: padding.top, padLeft: padding.left };
+}
+
+function isTwoByTwo({ kernelSize, stride, padding }: Window): boolean {
+  return [...kernelSize, ...stride].every((n) => n === 2) && Object.values(padding).every((n) => n === 0);
 }
 
 /** Which inputs need a gradient: all but the network's own; the last reader of a value writes it, earlier ones add. */
@@ -141,11 +235,25 @@ export function encode(operations: readonly Operation[]): Int32Array {
       op.outWidth,
       op.kernelHeight,
       op.kernelWidth,
+      op.strideHeight,
+      op.strideWidth,
+      op.padTop,
+      op.padLeft,
       op.relu,
       op.pool,
       op.weight,
       op.bias,
       op.gradient,
+      op.place,
+      op.accumulate,
+      op.threshold | 0,
+      bitsOf(op.factor),
+      bitsOf(op.epsilon),
     ]),
   );
+}
+
+/** A float32 as the integer of the same bits. */
+function bitsOf(value: number): number {
+  return new Int32Array(Float32Array.of(value).buffer)[0];
 }

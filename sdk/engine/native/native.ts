@@ -8,7 +8,7 @@ import { slotNames } from '../../nn/optimizers.js';
 import { requireCompilable, requireFit, requireState } from '../checks.js';
 import type { CompileOptions, Engine, EvaluateResult, Program, ProgramState, TrainResult } from '../engine.js';
 import { loadLibrary, type NativeLibrary, type Pointer } from './library.js';
-import { encode, lower } from './lower.js';
+import { encode, lower, trainableRanges } from './lower.js';
 
 /** How the native engine uses this machine. */
 export interface NativeOptions {
@@ -45,17 +45,19 @@ export function nativeEngine({ threads, instructionSet }: NativeOptions = {}): E
 
 function compile(library: NativeLibrary, set: string, network: Network, options: CompileOptions): Program {
   requireCompilable(network, options);
-  const { optimizer, batchSize, input, threads = 1 } = options;
+  const { optimizer, batchSize, input, seed = 1, threads = 1 } = options;
   const lowered = lower(network);
   const slots = slotNames(optimizer);
   const outputs = network.outputShape[0];
   const { source } = input;
+  const trainable = trainableRanges(network);
   const shape = Int32Array.from(
     [
       [source.height, source.width, source.channels, input.height, input.width],
       [lowered.valueSizes.length, lowered.operations.length, network.parameterCount, slots.length],
       [batchSize, threads, outputs, lowered.output],
       optimizer.kind === 'sgd' ? [0, Number(optimizer.nesterov)] : [1, 0],
+      [seed | 0, trainable.length, ...trainable.flat()],
     ].flat(),
   );
   const settings =

@@ -1,6 +1,7 @@
 /** Loss and gradients of a batch: what an optimizer step starts from. */
 import type { Loss } from '../../nn/losses.js';
 import type { Network } from '../../nn/network.js';
+import type { Training } from './bind.js';
 import { type Graph, graph } from './graph.js';
 import { argmax, lossFunction } from './loss.js';
 import type { Real } from './real.js';
@@ -17,13 +18,16 @@ export interface Batch {
 export interface BatchResult {
   /** Mean over the batch. */
   readonly loss: number;
+  /** `[n]`: the loss of each sample. */
+  readonly losses: Float64Array;
   /** How many samples have their largest output at their label. */
   readonly correct: number;
 }
 
 /**
- * The mean loss of a batch, and its gradient with respect to the parameters.
+ * The mean loss of a training batch, and its gradient with respect to the parameters.
  *
+ * @param options seed, step: what dropout chooses by (default 1, and 0: the first step)
  * @example
  * const net = network('linear', dense(input([2]), { name: 'fc', outFeatures: 2 }));
  * const batch = { inputs: Float64Array.of(1, 2), labels: [0] };
@@ -32,37 +36,36 @@ export interface BatchResult {
 export function lossAndGradients(
   network: Network,
   loss: Loss,
-  { parameters, ...batch }: Batch & { readonly parameters: Real },
+  { parameters, seed = 1, step = 0, ...batch }: Batch & Partial<Training> & { readonly parameters: Real },
 ): BatchResult & { readonly gradients: Float64Array } {
-  const bound = graph(network, parameters);
-  return { ...runBatch(bound, loss, { ...batch, backward: true }), gradients: bound.gradients };
+  const bound = graph(network, parameters, batch.labels.length);
+  return { ...runBatch(bound, loss, { ...batch, training: { seed, step } }), gradients: bound.gradients };
 }
 
 /**
- * Loss and hits of a batch.
+ * Loss and hits of a batch of as many samples as `bound` is for.
  *
- * @param options backward: also sets `bound.gradients` to the gradient of the mean loss
+ * @param options training: also sets `bound.gradients` to the gradient of the mean loss
  */
 export function runBatch(
   bound: Graph,
   loss: Loss,
-  { inputs, labels, backward }: Batch & { readonly backward: boolean },
+  { inputs, labels, training }: Batch & { readonly training?: Training },
 ): BatchResult {
   const { input, output, doutput } = bound;
+  const n = labels.length;
+  const classes = output.length / n;
   const compute = lossFunction(loss);
-  const scale = 1 / labels.length;
-  let sum = 0;
+  const losses = new Float64Array(n);
   let correct = 0;
-  if (backward) bound.gradients.fill(0);
-  for (let i = 0; i < labels.length; i++) {
-    input.set(inputs.subarray(i * input.length, (i + 1) * input.length));
-    bound.forward();
-    sum += compute.forward(output, labels[i]);
-    if (argmax(output) === labels[i]) correct++;
-    if (backward) {
-      compute.backward(output, labels[i], { doutput, scale });
-      bound.backward();
-    }
+  input.set(inputs);
+  bound.forward(training);
+  for (let i = 0; i < n; i++) {
+    const logits = output.subarray(i * classes, (i + 1) * classes);
+    losses[i] = compute.forward(logits, labels[i]);
+    if (argmax(logits) === labels[i]) correct++;
+    compute.backward(logits, labels[i], { doutput: doutput.subarray(i * classes, (i + 1) * classes), scale: 1 / n });
   }
-  return { loss: sum * scale, correct };
+  if (training) bound.backward(training);
+  return { loss: losses.reduce((sum, each) => sum + each, 0) / n, losses, correct };
 }

@@ -1,44 +1,48 @@
-/** A fully connected layer, for one sample. */
+/** A fully connected layer. */
 import type { Real } from './real.js';
 
-/** Arrays of one dense layer. */
+/** Sizes and arrays of one dense layer, for n samples. */
 export interface Dense {
-  /** `[in]` */
+  readonly features: number;
+  readonly outFeatures: number;
+  /** `[n, features]` */
   readonly x: Real;
   readonly dx: Float64Array;
-  /** `[out, in]` */
+  /** `[outFeatures, features]` */
   readonly weight: Real;
   readonly dweight: Float64Array;
-  /** `[out]` */
+  /** `[outFeatures]` */
   readonly bias: Real;
   readonly dbias: Float64Array;
-  /** `[out]` */
+  /** `[n, outFeatures]` */
   readonly out: Real;
   readonly dout: Float64Array;
 }
 
-/** out[o] = bias[o] + Σ over i of weight[o, i] · x[i] */
-export function denseForward({ x, weight, bias, out }: Dense): void {
-  const features = x.length;
-  for (let o = 0; o < out.length; o++) {
-    const row = o * features;
-    let sum = bias[o];
-    for (let i = 0; i < features; i++) sum += weight[row + i] * x[i];
-    out[o] = sum;
+/** out[o] = bias[o] + Σ over i of weight[o, i] · x[i], for every sample */
+export function denseForward({ features, outFeatures, x, weight, bias, out }: Dense): void {
+  let to = 0;
+  for (let sample = 0; sample < x.length; sample += features) {
+    for (let o = 0; o < outFeatures; o++) {
+      let sum = bias[o];
+      for (let i = 0; i < features; i++) sum += weight[o * features + i] * x[sample + i];
+      out[to++] = sum;
+    }
   }
 }
 
-/** dbias[o] += dout[o]; dweight[o, i] += dout[o] · x[i]; dx[i] += Σ over o of dout[o] · weight[o, i] */
-export function denseBackward({ x, dx, weight, dweight, dbias, dout }: Dense): void {
-  const features = x.length;
-  for (let o = 0; o < dout.length; o++) {
-    const d = dout[o];
-    if (d === 0) continue;
-    const row = o * features;
-    dbias[o] += d;
-    for (let i = 0; i < features; i++) {
-      dweight[row + i] += d * x[i];
-      dx[i] += d * weight[row + i];
+/** dbias[o] += dout[o]; dweight[o, i] += dout[o] · x[i]; dx[i] += Σ over o of dout[o] · weight[o, i], for every sample */
+export function denseBackward({ features, outFeatures, x, dx, weight, dweight, dbias, dout }: Dense): void {
+  let from = 0;
+  for (let sample = 0; sample < x.length; sample += features) {
+    for (let o = 0; o < outFeatures; o++) {
+      const d = dout[from++];
+      if (d === 0) continue;
+      dbias[o] += d;
+      for (let i = 0; i < features; i++) {
+        dweight[o * features + i] += d * x[sample + i];
+        dx[sample + i] += d * weight[o * features + i];
+      }
     }
   }
 }

@@ -5,7 +5,7 @@ import type { Real } from './real.js';
 /** What a step reads and changes; every array is as long as `parameters`. */
 export interface Update {
   readonly parameters: Real;
-  readonly gradients: Float64Array;
+  readonly gradients: Real;
   /** In the order of `slotNames`. */
   readonly slots: readonly Real[];
   readonly learningRate: number;

@@ -7,10 +7,10 @@ import { slotNames } from '../../nn/optimizers.js';
 import { requireCompilable, requireFit, requireState } from '../checks.js';
 import type { CompileOptions, Program, TrainResult } from '../engine.js';
 import { type Batch, runBatch } from './batch.js';
-import { graph } from './graph.js';
+import { type Graph, graph } from './graph.js';
 import { batchAssembler } from './input.js';
 import { update } from './optimizer.js';
-import { type Precision, reals } from './real.js';
+import { type Precision, type Real, reals } from './real.js';
 
 /**
  * Compiles a network. Its parameters are 0 until `load` is called.
@@ -20,12 +20,12 @@ import { type Precision, reals } from './real.js';
  */
 export function compileProgram(network: Network, options: CompileOptions, precision: Precision): Program {
   requireCompilable(network, options);
-  const { loss, optimizer, batchSize, input: plan } = options;
+  const { loss, optimizer, batchSize, seed = 1, input: plan } = options;
   const parameters = reals(precision, network.parameterCount);
   const slots = slotNames(optimizer).map(() => reals(precision, network.parameterCount));
   let step = 0;
 
-  const bound = graph(network, parameters);
+  let last: Graph | undefined;
   const assemble = batchAssembler(plan, batchSize);
   let running = false;
   let stopping = false;
@@ -36,15 +36,36 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     if (running) throw new EngineError('E_BUSY', `network ${network.name}: its program is running; await that first`);
   }
 
+  /** The last batch's graph, if that had as many samples: most have. */
+  function graphFor(n: number): Graph {
+    if (last?.n !== n) last = graph(network, parameters, n);
+    return last;
+  }
+
+  function takeStep(gradients: Float64Array, learningRate: number): void {
+    step++;
+    for (const { offset, size, trainable } of network.parameters) {
+      if (!trainable) continue;
+      const part = (all: Real): Real => all.subarray(offset, offset + size);
+      const arrays = { parameters: part(parameters), gradients: part(gradients), slots: slots.map(part) };
+      update(optimizer, { ...arrays, learningRate, step });
+    }
+  }
+
   /** Between batches the event loop turns, so that signals, uploads and `stop` have their time. */
-  async function eachBatch(data: Dataset, order: Int32Array, visit: (batch: Batch) => boolean): Promise<void> {
+  async function eachBatch(
+    data: Dataset,
+    order: Int32Array,
+    visit: (batch: Batch, bound: Graph) => boolean,
+  ): Promise<void> {
     requireIdle();
     requireFit(network, { plan, data, order });
     stopping = false;
     running = true;
     try {
       for (let first = 0; first < order.length; first += batchSize) {
-        const goOn = visit(assemble(data, order.subarray(first, first + batchSize)));
+        const batch = assemble(data, order.subarray(first, first + batchSize));
+        const goOn = visit(batch, graphFor(batch.labels.length));
         if (!goOn) return;
         await breathe();
       }
@@ -59,19 +80,19 @@ export function compileProgram(network: Network, options: CompileOptions, precis
       let taken = 0;
       let correct = 0;
       let ended: TrainResult['ended'] = 'complete';
-      await eachBatch(data, order, (batch) => {
+      await eachBatch(data, order, (batch, bound) => {
         if (stopping) {
           ended = 'stopped';
           return false;
         }
-        const result = runBatch(bound, loss, { ...batch, backward: true });
+        const result = runBatch(bound, loss, { ...batch, training: { seed, step } });
         losses[taken] = result.loss;
         if (!Number.isFinite(losses[taken])) {
           ended = 'diverged';
           return false;
         }
-        step++;
-        update(optimizer, { parameters, gradients: bound.gradients, slots, learningRate, step });
+        takeStep(bound.gradients, learningRate);
+        bound.moveStatistics();
         taken++;
         correct += result.correct;
         return true;
@@ -82,9 +103,10 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     async evaluate(data, order) {
       let sum = 0;
       let correct = 0;
-      await eachBatch(data, order, (batch) => {
-        const result = runBatch(bound, loss, { ...batch, backward: false });
-        sum += result.loss * batch.labels.length;
+      await eachBatch(data, order, (batch, bound) => {
+        const result = runBatch(bound, loss, batch);
+        // One after another, so that the sum does not depend on the batches.
+        for (const each of result.losses) sum += each;
         correct += result.correct;
         return true;
       });
@@ -92,15 +114,13 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     },
 
     async predict(data, order) {
-      const outputs = new Float32Array(order.length * bound.output.length);
+      const outputs = new Float32Array(order.length * network.outputShape[0]);
       let to = 0;
-      await eachBatch(data, order, ({ inputs }) => {
-        for (let from = 0; from < inputs.length; from += bound.input.length) {
-          bound.input.set(inputs.subarray(from, from + bound.input.length));
-          bound.forward();
-          outputs.set(bound.output, to);
-          to += bound.output.length;
-        }
+      await eachBatch(data, order, ({ inputs }, bound) => {
+        bound.input.set(inputs);
+        bound.forward(undefined);
+        outputs.set(bound.output, to);
+        to += bound.output.length;
         return true;
       });
       return outputs;

@@ -1,4 +1,4 @@
-/** max(x, 0), for one sample. */
+/** max(x, 0). */
 import type { Real } from './real.js';
 
 /** Arrays of one ReLU, all of one length. */
