@@ -1,28 +1,36 @@
-/** An image file's bytes as the pixels of a view, by sharp (libvips). */
+/** An image file's bytes as the pixels of a view: photos by the native library, everything else by sharp (libvips). */
 import { DatasetError } from '../base/errors.js';
-import type { View } from './views.js';
+import { loadPhotoReader } from './native-photo.js';
+import type { SeenSize, View } from './views.js';
 
-/** The size of an image as it is seen, its EXIF orientation applied. */
-export interface SeenSize {
-  readonly width: number;
-  readonly height: number;
-}
-
-/** Decodes images one at a time or several at once. */
-export type ImageDecoder = (bytes: Uint8Array, look: (size: SeenSize) => View) => Promise<Uint8Array>;
+/**
+ * Writes the pixels of a view, three bytes each, in sRGB: grey and CMYK are converted, transparency and colour profiles are
+ * left out of account, of an animation the first picture is taken. The content decides the format, not the file's name.
+ * An image is decoded as a whole, or known to be whole, so that whether it is bad does not depend on the view.
+ */
+export type ImageDecoder = (bytes: Uint8Array, look: (size: SeenSize) => View, into: Uint8Array) => Promise<void>;
 
 /** As many pixels as no photo has: a decompression bomb. */
 const MOST_PIXELS = 2 ** 27;
 
 /**
- * Loads sharp. What it decodes comes as sRGB, three bytes a pixel: grey and CMYK are converted, transparency and colour
- * profiles are left out of account, of an animation the first picture is taken. The content decides the format, not the
- * file's name. Resizing is bilinear with antialiasing, as torchvision's.
+ * Makes a decoder. It rejects with errors whose message says what is wrong with an image; sharp is loaded when it is needed.
  *
- * @throws DatasetError `E_SHARP` when sharp cannot be loaded here. The decoder rejects with errors whose message says
- *   what is wrong with an image.
+ * @throws DatasetError `E_SHARP`, when an image is decoded that needs sharp, and it cannot be loaded here
  */
-export async function loadDecoder(): Promise<ImageDecoder> {
+export function imageDecoder(): ImageDecoder {
+  const photos = loadPhotoReader();
+  let others: Promise<ImageDecoder> | undefined;
+  return async (bytes, look, into) => {
+    requireImage(bytes);
+    if (photos?.(bytes, look, into)) return;
+    others ??= loadSharp();
+    await (await others)(bytes, look, into);
+  };
+}
+
+/** Resizing is bilinear with antialiasing, as torchvision's and as the native library's, which differs by a unit or two. */
+async function loadSharp(): Promise<ImageDecoder> {
   const { default: sharp } = await import('sharp').catch((error: unknown) => {
     const [reason] = String(error instanceof Error ? error.message : error).split('\n');
     throw new DatasetError(
@@ -34,13 +42,14 @@ export async function loadDecoder(): Promise<ImageDecoder> {
   // One image per thread, and none twice: neither more threads nor a cache would help.
   sharp.concurrency(1);
   sharp.cache(false);
-  return async (bytes, look) => {
-    requireImage(bytes);
+  return async (bytes, look, into) => {
     const image = sharp(bytes, {
       autoOrient: true,
       failOn: 'error',
       ignoreIcc: true,
       limitInputPixels: MOST_PIXELS,
+      // Else it would read as far as the view goes and no further.
+      sequentialRead: false,
     });
     const { autoOrient: seen } = await image.metadata();
     const { from, resize, keep, flip } = look(seen);
@@ -50,8 +59,8 @@ export async function loadDecoder(): Promise<ImageDecoder> {
     const left = flip ? resize.width - keep.left - keep.width : keep.left;
     if (keep.width !== resize.width || keep.height !== resize.height) image.extract({ ...keep, left });
     const pixels = await image.flop(flip).removeAlpha().toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer();
-    if (pixels.length !== keep.width * keep.height * 3) throw new Error('its colours cannot be read');
-    return pixels;
+    if (pixels.length !== into.length) throw new Error('its colours cannot be read');
+    into.set(pixels);
   };
 }
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { MindtsError, systemReason } from '../base/errors.js';
 import { seededRandom } from '../base/random.js';
-import { type ImageDecoder, loadDecoder } from './decode-image.js';
+import { type ImageDecoder, imageDecoder } from './decode-image.js';
 import type { BadImage, DecodeReply, DecodeSettings, DecodeTask } from './decode-pool.js';
-import { drawView } from './views.js';
+import { drawView, type SeenSize, type View } from './views.js';
 
 /** No image file is larger. */
 const MOST_BYTES = 2 ** 28;
@@ -16,26 +16,26 @@ const AT_ONCE = 2;
 const settings: DecodeSettings = workerData;
 const port = parentPort;
 if (port) {
-  const loaded = loadDecoder();
+  const decode = imageDecoder();
   port.on('message', (task: DecodeTask) => {
-    void answer(loaded, task).then((reply) => port.postMessage(reply));
+    void answer(decode, task).then((reply) => port.postMessage(reply));
   });
 }
 
-async function answer(loaded: Promise<ImageDecoder>, { id, samples, ...batch }: DecodeTask): Promise<DecodeReply> {
+async function answer(decode: ImageDecoder, { id, samples, ...batch }: DecodeTask): Promise<DecodeReply> {
   const bad: BadImage[] = [];
-  try {
-    const decode = await loaded;
-    const waiting = samples.values();
-    const work = async (): Promise<void> => {
-      for (const { place, file } of waiting) {
-        try {
-          await decodeInto(decode, { ...batch, place, file });
-        } catch (error) {
-          bad.push({ place, reason: systemReason(error).split('\n')[0] });
-        }
+  const waiting = samples.values();
+  const work = async (): Promise<void> => {
+    for (const { place, file } of waiting) {
+      try {
+        await decodeInto(decode, { ...batch, place, file });
+      } catch (error) {
+        if (error instanceof MindtsError) throw error;
+        bad.push({ place, reason: systemReason(error).split('\n')[0] });
       }
-    };
+    }
+  };
+  try {
     await Promise.all(Array.from({ length: AT_ONCE }, work));
     return { id, bad: bad.sort((a, b) => a.place - b.place) };
   } catch (error) {
@@ -49,9 +49,10 @@ async function decodeInto(
   { buffer, first, place, file }: Omit<DecodeTask, 'id' | 'samples'> & DecodeTask['samples'][number],
 ): Promise<void> {
   const { folder, plan, seed, epoch } = settings;
-  const random = seededRandom(seed, 'view', epoch, first + place);
-  const pixels = await decode(readImage(join(folder, file)), (size) => drawView(plan, size, random));
-  new Uint8Array(buffer, place * pixels.length).set(pixels);
+  const { height, width, channels } = plan.input.source;
+  const bytes = height * width * channels;
+  const look = (size: SeenSize): View => drawView(plan, size, seededRandom(seed, 'view', epoch, first + place));
+  await decode(readImage(join(folder, file)), look, new Uint8Array(buffer, place * bytes, bytes));
 }
 
 /** A pipe, which may never end, is refused without waiting for it. */

@@ -50,6 +50,12 @@ export function randomHorizontalFlip(probability = 0.5): ImageTransform {
   return { kind: 'randomHorizontalFlip', probability };
 }
 
+/** The size of an image as it is seen, its EXIF orientation applied. */
+export interface SeenSize {
+  readonly width: number;
+  readonly height: number;
+}
+
 /** A rectangle of pixels. */
 export interface Box {
   readonly left: number;
@@ -102,12 +108,8 @@ export function planViews(transforms: readonly (ImageTransform | Transform)[]): 
   return { crop, flip, input: planInput({ height: crop.size, width: crop.size, channels: 3 }, rest) };
 }
 
-/** Draws what becomes of an image of a size, in pixels as it is seen. */
-export function drawView(
-  { crop, flip }: ViewPlan,
-  { width, height }: { readonly width: number; readonly height: number },
-  random: Random,
-): View {
+/** Draws what becomes of an image. */
+export function drawView({ crop, flip }: ViewPlan, { width, height }: SeenSize, random: Random): View {
   const { size } = crop;
   const square = { width: size, height: size };
   if (crop.kind === 'randomResizedCrop') {
@@ -126,7 +128,7 @@ export function drawView(
 
 function drawBox(
   { scale, ratio }: Extract<ImageTransform, { kind: 'randomResizedCrop' }>,
-  { width, height }: { readonly width: number; readonly height: number },
+  { width, height }: SeenSize,
   random: Random,
 ): Box {
   const [low, high] = ratio.map(Math.log);
