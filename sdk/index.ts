@@ -8,9 +8,10 @@ export { type Progress, startProgress } from './base/progress.js';
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
 export { convertCheckpoint } from './checkpoint/convert.js';
 export { type Job, type LaunchFile, type LaunchSpec, launch } from './cli/launch.js';
-export { dataUrl, deviceOptions, imageOptions, streamOptions, trainingOptions } from './cli/options.js';
+export { dataUrl, deviceOptions, imagenetOptions, imageOptions, trainingOptions } from './cli/options.js';
 export { printSummary } from './cli/summary.js';
 export { type CifarOptions, cifar10, cifar100, cifarTransforms } from './dataset/cifar.js';
+export { type DataInfo, dataInfo, type PassCount } from './dataset/data-info.js';
 export { type Dataset, fromArrays } from './dataset/dataset.js';
 export {
   type ImageFolderOptions,

@@ -20,6 +20,8 @@ export interface ImageStream {
   readonly classes: number;
   /** Their names; a name's place is the class number. */
   readonly classNames: readonly string[];
+  /** From the file to what the network reads. */
+  readonly transforms: readonly (ImageTransform | Transform)[];
   /** What the engine does with the decoded images. */
   readonly plan: InputPlan;
   /** CRC-32 of the files' names and of the transforms: whether two streams are the same one. Contents are not read. */
@@ -90,6 +92,7 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
     size: files.length,
     classes: classNames.length,
     classNames,
+    transforms,
     plan: plan.input,
     checksum: sum.toString(16).padStart(8, '0'),
     skipped,
