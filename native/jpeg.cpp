@@ -18,7 +18,8 @@ constexpr uint8_t ZIGZAG[64] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 
 constexpr int LOOKUP = 10;
 // A block has at most 64 codes of up to 31 bits with what follows them.
 constexpr int PADDING = 512;
-constexpr int64_t MOST_PIXELS = 1 << 27;
+// More is for sharp to refuse.
+constexpr int64_t MOST_PIXELS = 100'000'000;
 
 struct Reader {
   const uint8_t* bytes;

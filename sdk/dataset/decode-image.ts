@@ -6,12 +6,12 @@ import type { SeenSize, View } from './views.js';
 /**
  * Writes the pixels of a view, three bytes each, in sRGB: grey and CMYK are converted, transparency and colour profiles are
  * left out of account, of an animation the first picture is taken. The content decides the format, not the file's name.
- * An image is decoded as a whole, or known to be whole, so that whether it is bad does not depend on the view.
+ * Whether an image is bad does not depend on the view.
  */
 export type ImageDecoder = (bytes: Uint8Array, look: (size: SeenSize) => View, into: Uint8Array) => Promise<void>;
 
 /** As many pixels as no photo has: a decompression bomb. */
-const MOST_PIXELS = 2 ** 27;
+const MOST_PIXELS = 1e8;
 
 /**
  * Makes a decoder. It rejects with errors whose message says what is wrong with an image; sharp is loaded when it is needed.
@@ -43,24 +43,27 @@ async function loadSharp(): Promise<ImageDecoder> {
   sharp.concurrency(1);
   sharp.cache(false);
   return async (bytes, look, into) => {
-    const image = sharp(bytes, {
+    // As a whole first: sharp reads only as far as a view goes, and says nothing of damage below it.
+    const { data, info } = await sharp(bytes, {
       autoOrient: true,
       failOn: 'error',
       ignoreIcc: true,
       limitInputPixels: MOST_PIXELS,
-      // Else it would read as far as the view goes and no further.
-      sequentialRead: false,
-    });
-    const { autoOrient: seen } = await image.metadata();
-    const { from, resize, keep, flip } = look(seen);
-    if (from.width !== seen.width || from.height !== seen.height) image.extract(from);
-    image.resize(resize.width, resize.height, { fit: 'fill', kernel: 'linear', fastShrinkOnLoad: false });
+    })
+      .removeAlpha()
+      .toColourspace('srgb')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true });
+    const { width, height, channels } = info;
+    if (channels !== 3) throw new Error('its colours cannot be read');
+    const { from, resize, keep, flip } = look({ width, height });
+    const view = sharp(data, { raw: { width, height, channels } });
+    if (from.width !== width || from.height !== height) view.extract(from);
+    view.resize(resize.width, resize.height, { fit: 'fill', kernel: 'linear' });
     // sharp flips before it keeps.
     const left = flip ? resize.width - keep.left - keep.width : keep.left;
-    if (keep.width !== resize.width || keep.height !== resize.height) image.extract({ ...keep, left });
-    const pixels = await image.flop(flip).removeAlpha().toColourspace('srgb').raw({ depth: 'uchar' }).toBuffer();
-    if (pixels.length !== into.length) throw new Error('its colours cannot be read');
-    into.set(pixels);
+    if (keep.width !== resize.width || keep.height !== resize.height) view.extract({ ...keep, left });
+    into.set(await view.flop(flip).raw().toBuffer());
   };
 }
 

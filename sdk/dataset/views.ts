@@ -122,8 +122,13 @@ export function drawView({ crop, flip }: ViewPlan, { width, height }: SeenSize, 
     width: Math.floor((crop.resize * width) / shorter),
     height: Math.floor((crop.resize * height) / shorter),
   };
-  const keep = { left: Math.round((resize.width - size) / 2), top: Math.round((resize.height - size) / 2), ...square };
+  const keep = { left: half(resize.width - size), top: half(resize.height - size), ...square };
   return { from: { left: 0, top: 0, width, height }, resize, keep, flip: random.uniform() < flip };
+}
+
+/** n / 2, rounded to the even number where it lies in the middle of two, as Python does. */
+function half(n: number): number {
+  return Math.floor(n / 2) + Number(n % 4 === 3);
 }
 
 function drawBox(
