@@ -93,7 +93,7 @@ export class DecodePool {
         const task = this.waiting.shift();
         if (task === undefined) return;
         if (member.busy++ === 0) member.worker.ref();
-        member.worker.postMessage(task);
+        member.worker.postMessage(task, []);
       }
     }
   }

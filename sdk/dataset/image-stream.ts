@@ -167,12 +167,12 @@ async function readBatch(
   const buffer = new SharedArrayBuffer(count * bytes);
   // The file at each place of the batch; −1 where none is left.
   const chosen = Int32Array.from({ length: count }, (_, place) => order?.[first + place] ?? first + place);
-  const parts = Array.from({ length: Math.ceil(count / PART) }, (_, i) =>
-    fill(Array.from({ length: Math.min(PART, count - i * PART) }, (_, place) => i * PART + place)),
-  );
+  const places = [...chosen.keys()];
+  const parts: Promise<void>[] = [];
+  for (let at = 0; at < count; at += PART) parts.push(fill(places.slice(at, at + PART)));
   await Promise.all(parts);
   const images = new Uint8Array(buffer);
-  const kept = [...chosen.keys()].filter((place) => chosen[place] >= 0);
+  const kept = places.filter((place) => chosen[place] >= 0);
   for (const [to, place] of kept.entries()) {
     if (to !== place) images.copyWithin(to * bytes, place * bytes, (place + 1) * bytes);
   }
@@ -185,8 +185,8 @@ async function readBatch(
     plan: plan.input,
   };
 
-  async function fill(places: readonly number[]): Promise<void> {
-    let left = places.filter((place) => isGood(place) || replace(place));
+  async function fill(part: readonly number[]): Promise<void> {
+    let left = part.filter((place) => isGood(place) || replace(place));
     while (left.length > 0) {
       const samples = left.map((place) => ({ place, file: files[chosen[place]] }));
       const bad = await pool.decode({ buffer, first, samples });
