@@ -34,6 +34,8 @@ const common = [
   '-fno-math-errno',
   '-fno-trapping-math',
   '-pthread',
+  // Vectors wider than a set's registers are handed on within a file alone.
+  '-Wno-psabi',
 ];
 const instructionSets = {
   x64: {

@@ -6,9 +6,6 @@
 #include "supported.h"
 #include "vec.h"
 
-// Where registers are narrower than these vectors, how they are handed on changed once. Nothing hands them out of this file.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 namespace mindts::MINDTS_ISA {
 namespace {
 
@@ -18,8 +15,6 @@ typedef int32_t signed8 __attribute__((vector_size(32)));
 typedef int16_t short8 __attribute__((vector_size(16)));
 typedef uint8_t bytes8 __attribute__((vector_size(8)));
 typedef int32_t quad __attribute__((vector_size(16)));
-typedef uint8_t bytes4 __attribute__((vector_size(4)));
-typedef int32_t lanes16 __attribute__((vector_size(64)));
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
 // To a byte.
@@ -129,36 +124,44 @@ void to_pixels(const uint8_t* luma, const int16_t* cb, const int16_t* cr, int wi
   }
 }
 
+// The four bytes of a pixel as numbers. Interleaved with zeros: compilers convert so short a vector byte by byte.
+inline quad widened(uint32_t pixel) {
+  bytes16 bytes = {};
+  std::memcpy(&bytes, &pixel, sizeof pixel);
+  return (quad)zip_low((short8)zip_low(bytes, bytes16{}), short8{});
+}
+
+inline uint32_t narrowed(quad v) {
+  const bytes16 bytes = (bytes16)v;
+  const bytes16 low = MINDTS_SHUFFLE(bytes, bytes, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12);
+  uint32_t pixel;
+  std::memcpy(&pixel, &low, sizeof pixel);
+  return pixel;
+}
+
 void resize_row(const uint32_t* from, const Taps& taps, int begin, int count, uint32_t* out) {
   for (int i = 0; i < count; i++) {
     const int32_t* weights = taps.weights.data() + ptrdiff_t(begin + i) * taps.taps;
     const uint32_t* pixels = from + taps.first[begin + i];
     quad sum = quad{} + (1 << (WEIGHT_BITS - 1));
-    for (int t = 0; t < taps.taps; t++) {
-      bytes4 four;
-      std::memcpy(&four, pixels + t, sizeof four);
-      sum += __builtin_convertvector(four, quad) * weights[t];
-    }
+    for (int t = 0; t < taps.taps; t++) sum += widened(pixels[t]) * weights[t];
     clamp(sum, WEIGHT_BITS);
-    const bytes4 four = __builtin_convertvector(sum, bytes4);
-    std::memcpy(out + i, &four, sizeof four);
+    out[i] = narrowed(sum);
   }
 }
 
-// rows: resized rows from `top` on, each of `stride` pixels, a multiple of 4.
-void resize_column(const uint32_t* rows, int top, int stride, const Taps& taps, int y, uint32_t* out) {
+// rows: the rows that output y is made of, each of `bytes` bytes; sums: scratch for as many.
+void resize_column(const uint8_t* rows, int bytes, const Taps& taps, int y, int32_t* sums, uint8_t* out) {
   const int32_t* weights = taps.weights.data() + ptrdiff_t(y) * taps.taps;
-  const uint32_t* from = rows + ptrdiff_t(taps.first[y] - top) * stride;
-  for (int x = 0; x < stride; x += 4) {
-    lanes16 sum = lanes16{} + (1 << (WEIGHT_BITS - 1));
-    for (int t = 0; t < taps.taps; t++) {
-      bytes16 four;
-      std::memcpy(&four, from + ptrdiff_t(t) * stride + x, sizeof four);
-      sum += __builtin_convertvector(four, lanes16) * weights[t];
-    }
-    clamp(sum, WEIGHT_BITS);
-    const bytes16 four = __builtin_convertvector(sum, bytes16);
-    std::memcpy(out + x, &four, sizeof four);
+  for (int x = 0; x < bytes; x++) sums[x] = 1 << (WEIGHT_BITS - 1);
+  for (int t = 0; t < taps.taps; t++) {
+    const uint8_t* row = rows + ptrdiff_t(t) * bytes;
+    const int32_t weight = weights[t];
+    for (int x = 0; x < bytes; x++) sums[x] += row[x] * weight;
+  }
+  for (int x = 0; x < bytes; x++) {
+    const int v = sums[x] >> WEIGHT_BITS;
+    out[x] = uint8_t(v < 0 ? 0 : v > 255 ? 255 : v);
   }
 }
 
@@ -170,27 +173,29 @@ void pack(const uint32_t* pixels, int count, bool flip, uint8_t* out) {
 
 void view(const Photo& photo, const View& view, const Taps& across, const Taps& down, uint8_t* out) {
   const Box &from = view.from, &keep = view.keep;
-  const int stride = (keep.width + 3) / 4 * 4;
-  const int top = down.first[keep.top], end = down.first[keep.top + keep.height - 1] + down.taps;
+  const int width = from.width, top = down.first[keep.top], end = down.first[keep.top + keep.height - 1] + down.taps;
   // Where an output has fewer inputs than others its last weights are 0, and fall on what lies behind.
-  const std::unique_ptr<uint32_t[]> rows(new uint32_t[size_t(end - top) * size_t(stride)]());
-  const std::unique_ptr<uint32_t[]> row(new uint32_t[size_t(from.width + across.taps)]());
-  const std::unique_ptr<uint32_t[]> made(new uint32_t[size_t(stride)]);
-  const std::unique_ptr<int16_t[]> scratch(new int16_t[size_t(3 * (from.width + 8))]);
-  int16_t *sums = scratch.get(), *cb = sums + from.width + 8, *cr = cb + from.width + 8;
+  const std::unique_ptr<uint32_t[]> rows(new uint32_t[size_t(end - top) * size_t(keep.width)]());
+  const std::unique_ptr<uint32_t[]> row(new uint32_t[size_t(width + across.taps)]());
+  const std::unique_ptr<uint32_t[]> made(new uint32_t[size_t(keep.width)]);
+  const std::unique_ptr<int32_t[]> column_sums(new int32_t[4 * size_t(keep.width)]);
+  const std::unique_ptr<int16_t[]> scratch(new int16_t[3 * size_t(width + 8)]);
+  int16_t *sums = scratch.get(), *cb = sums + width + 8, *cr = cb + width + 8;
   for (int y = top; y < std::min(end, from.height); y++) {
     const uint8_t* luma = photo.plane[0].row(from.top + y) + from.left;
     if (photo.planes == 1) {
-      for (int x = 0; x < from.width; x++) row[x] = luma[x] * 0x10101u;
+      for (int x = 0; x < width; x++) row[x] = luma[x] * 0x10101u;
     } else {
-      const int16_t* blue = colour_row(photo, photo.plane[1], from.top + y, from.left, from.width, sums, cb);
-      const int16_t* red = colour_row(photo, photo.plane[2], from.top + y, from.left, from.width, sums, cr);
-      to_pixels(luma, blue, red, from.width, row.get());
+      const int16_t* blue = colour_row(photo, photo.plane[1], from.top + y, from.left, width, sums, cb);
+      const int16_t* red = colour_row(photo, photo.plane[2], from.top + y, from.left, width, sums, cr);
+      to_pixels(luma, blue, red, width, row.get());
     }
-    resize_row(row.get(), across, keep.left, keep.width, rows.get() + ptrdiff_t(y - top) * stride);
+    resize_row(row.get(), across, keep.left, keep.width, rows.get() + ptrdiff_t(y - top) * keep.width);
   }
   for (int y = 0; y < keep.height; y++) {
-    resize_column(rows.get(), top, stride, down, keep.top + y, made.get());
+    const uint32_t* first = rows.get() + ptrdiff_t(down.first[keep.top + y] - top) * keep.width;
+    resize_column(reinterpret_cast<const uint8_t*>(first), 4 * keep.width, down, keep.top + y, column_sums.get(),
+                  reinterpret_cast<uint8_t*>(made.get()));
     pack(made.get(), keep.width, view.flip, out + ptrdiff_t(3) * y * keep.width);
   }
 }
