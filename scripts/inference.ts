@@ -1,5 +1,5 @@
 /**
- * Classifies the test set of an MNIST-format data set with a trained LeNet-5. The same file runs
+ * Classifies the test set of an MNIST-format data set with a trained LeNet-5, or a relative. The same file runs
  *   on OpenI (Qizhi) and ModelArts   as the start file: the platform adds --data_url, --ckpt_url and --result_url
  *   at home                          npx mindts inference --data_url MNISTData.zip --ckpt_url out/….ckpt --result_url result
  */
@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import * as mindts from 'mindts';
 
 const spec = {
-  description: 'Classifies the test set of an MNIST-format data set with a trained LeNet-5.',
+  description: 'Classifies the test set of an MNIST-format data set with a trained LeNet-5, or a relative.',
   options: {
     data_url: mindts.dataUrl,
-    ckpt_url: mindts.text({ required: true, placeholder: 'URL', description: 'the trained checkpoint' }),
+    ckpt_url: mindts.text({ required: true, placeholder: 'URL', description: 'the trained parameters' }),
     result_url: mindts.text({ required: true, placeholder: 'URL', description: 'where result.txt and result.json go' }),
-    ...mindts.imageOptions,
+    ...mindts.networkOptions,
     ...mindts.deviceOptions,
   },
   examples: [
@@ -23,21 +23,21 @@ const spec = {
 export default mindts.launch(import.meta.url, spec, async (args) => {
   // Prepare: copy and unzip what came from the platform.
   const folder = await mindts.prepareData(args.data_url);
-  const checkpoint = await mindts.loadCheckpoint(await mindts.fetchFile(args.ckpt_url));
+  const checkpoint = await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url));
 
-  // The data set, the network, its trained parameters.
-  const transforms = mindts.mnistTransforms(args.image_height, args.image_width);
-  const testSet = await mindts.mnist(folder, { split: 'test', classes: args.num_classes, transforms });
-  const network = mindts.LeNet5({ classes: args.num_classes, height: args.image_height, width: args.image_width });
+  // The network, the data set as it wants it, the trained parameters.
+  const { num_classes: classes, image_height: height, image_width: width } = args;
+  const { network, transforms } = mindts.buildNetwork(args.network, { classes, height, width });
+  const testSet = await mindts.mnist(folder, { split: 'test', classes, transforms });
   const engine = mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, engine });
-  model.load(checkpoint, args.ckpt_url);
+  model.load(checkpoint, { source: args.ckpt_url });
 
   // Predict, write, copy back.
-  const { classes } = await model.predict(testSet);
+  const { classes: predictions } = await model.predict(testSet);
   const output = await mindts.prepareOutput({ url: args.result_url, kind: 'result' });
-  const lines = [...classes].map((predicted, i) => `Predicted: "${predicted}", Actual: "${testSet.labels[i]}"\n`);
-  const report = mindts.classificationReport(classes, testSet.labels, args.num_classes);
+  const lines = [...predictions].map((predicted, i) => `Predicted: "${predicted}", Actual: "${testSet.labels[i]}"\n`);
+  const report = mindts.classificationReport(predictions, testSet.labels, classes);
   await mindts.writeFileAtomic(join(output.folder, 'result.txt'), lines.join(''));
   await mindts.writeFileAtomic(join(output.folder, 'result.json'), `${JSON.stringify(report, undefined, 2)}\n`);
   await mindts.copyFolder(output.folder, args.result_url, { onlyChanged: true });

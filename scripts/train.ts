@@ -1,19 +1,19 @@
 /**
- * Trains LeNet-5 on an MNIST-format data set. The same file runs
+ * Trains LeNet-5, or a relative, on an MNIST-format data set. The same file runs
  *   on OpenI (Qizhi) and ModelArts   as the start file: the platform adds --data_url and --train_url
  *   at home                          npx mindts train --data_url MNISTData.zip --train_url out
  */
 import * as mindts from 'mindts';
 
 const spec = {
-  description: 'Trains LeNet-5 on an MNIST-format data set.',
+  description: 'Trains LeNet-5, or a relative, on an MNIST-format data set.',
   config: 'mnist.yaml',
   options: {
     data_url: mindts.dataUrl,
     train_url: mindts.text({ required: true, placeholder: 'URL', description: 'where checkpoints and history go' }),
-    ckpt_url: mindts.text({ placeholder: 'URL', description: 'a checkpoint to start from' }),
+    ...mindts.startOptions,
     ...mindts.trainingOptions,
-    ...mindts.imageOptions,
+    ...mindts.networkOptions,
     ...mindts.deviceOptions,
   },
   examples: ['npx mindts train --data_url MNISTData.zip --train_url out --epoch_size 5'],
@@ -24,18 +24,19 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const folder = await mindts.prepareData(args.data_url);
   const output = await mindts.prepareOutput({ url: args.train_url, resume: args.resume });
 
-  // The data set, resized and normalised while batches are put together.
-  const transforms = mindts.mnistTransforms(args.image_height, args.image_width);
-  const trainSet = await mindts.mnist(folder, { split: 'train', classes: args.num_classes, transforms });
-  const testSet = await mindts.mnist(folder, { split: 'test', classes: args.num_classes, transforms });
-
-  // The network and how it learns.
-  const network = mindts.LeNet5({ classes: args.num_classes, height: args.image_height, width: args.image_width });
+  // The network, and the data set as it wants it: resized and normalised while batches are put together.
+  const { num_classes: classes, image_height: height, image_width: width } = args;
+  const { network, transforms } = mindts.buildNetwork(args.network, { classes, height, width });
+  const trainSet = await mindts.mnist(folder, { split: 'train', classes, transforms });
+  const testSet = await mindts.mnist(folder, { split: 'test', classes, transforms });
+  // How it learns, and where it starts.
   const { learning_rate: learningRate, momentum, weight_decay: weightDecay } = args;
   const optimizer = mindts.sgd({ learningRate, momentum, weightDecay });
   const engine = mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, optimizer, engine, seed: args.seed });
-  if (args.ckpt_url) model.load(await mindts.loadCheckpoint(await mindts.fetchFile(args.ckpt_url)), args.ckpt_url);
+  const start = args.ckpt_url && (await mindts.fetchCheckpoint(args.ckpt_url));
+  if (start)
+    model.load(await mindts.loadCheckpoint(start), { source: args.ckpt_url, skip: args.ckpt_skip?.split(',') });
 
   // Train, save, copy back.
   const { save_checkpoint_steps: saveCheckpointSteps, keep_checkpoint_max: keepCheckpointMax } = args;

@@ -6,9 +6,17 @@ export { writeFileAtomic } from './base/files.js';
 export { log } from './base/log.js';
 export { type Progress, startProgress } from './base/progress.js';
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
-export { convertCheckpoint } from './checkpoint/convert.js';
+export { type Conversion, convertCheckpoint } from './checkpoint/convert.js';
+export type { NetworkHints } from './checkpoint/network-of.js';
 export { type Job, type LaunchFile, type LaunchSpec, launch } from './cli/launch.js';
-export { dataUrl, deviceOptions, imagenetOptions, imageOptions, trainingOptions } from './cli/options.js';
+export {
+  dataUrl,
+  deviceOptions,
+  imagenetOptions,
+  networkOptions,
+  startOptions,
+  trainingOptions,
+} from './cli/options.js';
 export { printSummary } from './cli/summary.js';
 export { type CifarOptions, cifar10, cifar100, cifarTransforms } from './dataset/cifar.js';
 export { type DataInfo, dataInfo, type PassCount } from './dataset/data-info.js';
@@ -46,7 +54,7 @@ export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './nn/poo
 export type { Layer, Value, WeightOptions, Window } from './nn/value.js';
 export type { WindowOptions } from './nn/window.js';
 export { type Output, prepareOutput } from './platform/output.js';
-export { BUILTIN_DIGITS, fetchFile, prepareData } from './platform/prepare.js';
+export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
 export { copyFile, copyFolder } from './storage/copy.js';
 export { type Callback, type EpochRecord, type Json, type Run, type StopReason } from './train/callback.js';
 export { HistoryFile } from './train/callbacks/history-file.js';
@@ -58,5 +66,5 @@ export { ProgressBar } from './train/callbacks/progress-bar.js';
 export { TimeMonitor } from './train/callbacks/time-monitor.js';
 export { UploadOutput } from './train/callbacks/upload-output.js';
 export { Model } from './train/model.js';
-export type { Evaluation, ModelOptions, Prediction, TrainOptions } from './train/options.js';
+export type { Evaluation, LoadOptions, ModelOptions, Prediction, TrainOptions } from './train/options.js';
 export { type ClassificationReport, classificationReport } from './train/report.js';

@@ -1,6 +1,7 @@
 /** A checkpoint: parameters, optimizer state, epoch, step and random state, enough to go on bit for bit. */
 import { CheckpointError } from '../base/errors.js';
 import { readTensorFile, writeTensorFile } from './file-format.js';
+import { isOptimizerState, parametersOf } from './optimizer-state.js';
 import { formatState, type JsonObject, parseState } from './state.js';
 import { type Float32Tensor, quoted, type Tensor, type TensorFile } from './tensor-file.js';
 
@@ -22,7 +23,8 @@ export interface Checkpoint {
 }
 
 /**
- * Writes a checkpoint as `.ckpt` or `.safetensors`, whole or not at all. The same checkpoint gives the same bytes.
+ * Writes a checkpoint as `.ckpt` or `.safetensors`, or its parameters alone as `.caffemodel`, whole or not at all. The same
+ * checkpoint gives the same bytes.
  *
  * @throws CheckpointError `E_CKPT_EXTENSION`, `E_CKPT_NAME`, `E_CKPT_VALUE`, `E_CKPT_STATE` for what cannot be written
  * @throws StorageError `E_WRITE` when the disk is full, …; the old file stays
@@ -32,7 +34,7 @@ export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Prom
 }
 
 /**
- * Reads a checkpoint of ours, of MindSpore, or any safetensors file.
+ * Reads a checkpoint of ours or of MindSpore, any safetensors file, a Caffe model, or a TensorFlow.js `model.json`.
  *
  * @throws CheckpointError `E_CKPT_READ`, `E_CKPT_FORMAT`, `E_CKPT_TRUNCATED`, `E_CKPT_CRC`, … naming the file
  */
@@ -72,11 +74,10 @@ export function toTensorFile({ parameters, optimizer, epoch, step, state }: Chec
  * @throws CheckpointError `E_CKPT_FORMAT` for a count that is none, `E_CKPT_STATE` for a damaged state
  */
 export function fromTensorFile(file: TensorFile, source: string): Checkpoint {
-  const parameters = new Map<string, Float32Tensor>();
+  const parameters = parametersOf(file);
   const optimizer = new Map<string, Float32Tensor>();
   for (const [name, { shape, data }] of file.tensors) {
-    if (!(data instanceof Float32Array)) continue;
-    (isOptimizerState(name, file.tensors) ? optimizer : parameters).set(name, { shape, data });
+    if (data instanceof Float32Array && !parameters.has(name)) optimizer.set(name, { shape, data });
   }
   const state = file.texts.get(STATE);
   return {
@@ -90,22 +91,6 @@ export function fromTensorFile(file: TensorFile, source: string): Checkpoint {
 
 const STATE = 'mindts.state';
 const OURS: ReadonlySet<string> = new Set(['epoch_num', 'step_num', 'global_step', STATE]);
-
-/** What MindSpore's optimizers call their scalars. */
-const SCALARS: ReadonlySet<string> = new Set(['learning_rate', 'momentum', 'beta1_power', 'beta2_power']);
-
-/** What MindSpore's optimizers (2.10) put before a parameter's name. */
-const SLOTS: ReadonlySet<string> = new Set(
-  `moments moment1 moment2 accum stat accum_update mean_square moment linear adam_m adam_v lamb_m lamb_v exp_avg prev
-   step_size`.split(/\s+/),
-);
-
-/** `moments.fc.bias` is optimizer state where there is a `fc.bias`; `linear.weight` alone is a layer's. */
-function isOptimizerState(name: string, tensors: ReadonlyMap<string, Tensor>): boolean {
-  if (SCALARS.has(name)) return true;
-  const dot = name.indexOf('.');
-  return dot > 0 && SLOTS.has(name.slice(0, dot)) && tensors.has(name.slice(dot + 1));
-}
 
 function requireCount(what: string, value: number): number {
   if (Number.isInteger(value) && value >= 0 && value < 2 ** 31) return value;

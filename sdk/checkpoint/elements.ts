@@ -1,14 +1,12 @@
 /** Numbers as they lie in a file, little-endian, as is every machine that Node and the engines run on. */
 import { CheckpointError } from '../base/errors.js';
-import { elementCount, INT64_NAMES, LIMITS, quoted, type Tensor } from './tensor-file.js';
+import { elementCount, type Float32Tensor, INT64_NAMES, LIMITS, quoted, type Tensor } from './tensor-file.js';
 
 /** An element type, by MindSpore's name for it. */
-export type ElementType =
-  | `Float${16 | 32 | 64}`
-  | 'BFloat16'
-  | `Int${8 | 16 | 32 | 64}`
-  | `UInt${8 | 16 | 32 | 64}`
-  | 'Bool';
+export type ElementType = FloatType | `Int${8 | 16 | 32 | 64}` | `UInt${8 | 16 | 32 | 64}` | 'Bool';
+
+/** Those that become Float32. */
+export type FloatType = `Float${16 | 32 | 64}` | 'BFloat16';
 
 interface Element {
   /** In bytes. */
@@ -51,6 +49,8 @@ export interface Place {
  * @throws CheckpointError `E_CKPT_FORMAT` when the bytes do not fill the shape, `E_CKPT_RANGE` for an integer beyond
  *   Int32 or a finite Float64 beyond Float32
  */
+export function decodeTensor(type: FloatType, shape: readonly number[], bytes: Uint8Array, place: Place): Float32Tensor;
+export function decodeTensor(type: ElementType, shape: readonly number[], bytes: Uint8Array, place: Place): Tensor;
 export function decodeTensor(type: ElementType, shape: readonly number[], bytes: Uint8Array, place: Place): Tensor {
   const { size, read } = ELEMENTS[type];
   const count = elementCount(shape);

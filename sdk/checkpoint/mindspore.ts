@@ -59,7 +59,7 @@ export function decodeMindSpore(bytes: Uint8Array, source: string): TensorFile {
   const file: OpenTensorFile = { tensors: new Map(), texts: new Map() };
   let pending: Entry | undefined;
   let count = 0;
-  const reader = new MessageReader(unsealed(bytes, source), source);
+  const reader = new MessageReader(unsealed(bytes, source), { source, format: 'a MindSpore checkpoint' });
   while (!reader.done) {
     const { number, wire } = reader.field();
     if (number !== 1) {

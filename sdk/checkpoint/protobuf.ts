@@ -21,6 +21,36 @@ export function bytesHead(field: number, length: number): number[] {
   return [...varint(field * 8 + WIRE.bytes), ...varint(length)];
 }
 
+/** A message that is being written, in pieces, so that large contents are not copied until the end. */
+export type Message = readonly Uint8Array[];
+
+/** A field that is a whole number in [0, 2⁵³). */
+export function numberField(field: number, value: number): Message {
+  return [Uint8Array.from([...varint(field * 8 + WIRE.varint), ...varint(value)])];
+}
+
+/** A field that is a float32. */
+export function floatField(field: number, value: number): Message {
+  const bytes = Buffer.alloc(4);
+  bytes.writeFloatLE(value);
+  return [Uint8Array.from(varint(field * 8 + WIRE.fixed32)), bytes];
+}
+
+/** A field that is a text. */
+export function textField(field: number, text: string): Message {
+  return messageField(field, [Buffer.from(text)]);
+}
+
+/** A field that is bytes, or another message. */
+export function messageField(field: number, content: Message): Message {
+  return [Uint8Array.from(bytesHead(field, byteLength(content))), ...content];
+}
+
+/** How many bytes a message has. */
+export function byteLength(message: Message): number {
+  return message.reduce((sum, { length }) => sum + length, 0);
+}
+
 /**
  * Reads a message front to back. Every length is checked against the bytes that are there.
  *
@@ -29,20 +59,19 @@ export function bytesHead(field: number, length: number): number[] {
  */
 export class MessageReader {
   private position: number;
+  private readonly end: number;
 
   /**
    * @param file all bytes of the file
-   * @param source the file's name, for errors
-   * @param from where the message begins
-   * @param end where it ends
+   * @param origin for errors: the file's name, and what it should be: `a Caffe model`
+   * @param range where the message begins and ends; default: the whole file
    */
   constructor(
     private readonly file: Uint8Array,
-    private readonly source: string,
-    from = 0,
-    private readonly end: number = file.length,
+    readonly origin: { readonly source: string; readonly format: string },
+    range: readonly [from: number, end: number] = [0, file.length],
   ) {
-    this.position = from;
+    [this.position, this.end] = range;
   }
 
   get done(): boolean {
@@ -59,23 +88,23 @@ export class MessageReader {
 
   /** A whole number; one that is negative or at least 2⁵³ is refused, since nothing here counts so far. */
   varint(): number {
-    let value = 0;
-    for (let i = 0; i < 10; i++) {
-      this.require(1);
-      const byte = this.file[this.position++];
-      value += (byte & 0x7f) * 2 ** (7 * i);
-      if (byte < 0x80) {
-        if (!Number.isSafeInteger(value)) throw this.malformed('a size is negative or too large');
-        return value;
-      }
-    }
-    throw this.malformed('a number runs over more than 10 bytes');
+    const value = this.anyVarint();
+    if (!Number.isSafeInteger(value)) throw this.malformed('a size is negative or too large');
+    return value;
   }
 
   /** The content of a length-delimited field, not copied. */
   bytes(wire: number): Uint8Array {
     const [from, to] = this.range(wire);
     return this.file.subarray(from, to);
+  }
+
+  /** The 4 or 8 bytes of a fixed-width number, not copied. */
+  fixed(wire: typeof WIRE.fixed32 | typeof WIRE.fixed64): Uint8Array {
+    const size = wire === WIRE.fixed32 ? 4 : 8;
+    this.require(size);
+    this.position += size;
+    return this.file.subarray(this.position - size, this.position);
   }
 
   /** A text of at most `limit` bytes. */
@@ -91,26 +120,28 @@ export class MessageReader {
 
   /** A reader of the message inside a length-delimited field. */
   message(wire: number): MessageReader {
-    const [from, to] = this.range(wire);
-    return new MessageReader(this.file, this.source, from, to);
+    return new MessageReader(this.file, this.origin, this.range(wire));
+  }
+
+  /** A reader of what this one has not read yet. */
+  fork(): MessageReader {
+    return new MessageReader(this.file, this.origin, [this.position, this.end]);
   }
 
   /** Passes over a field that means nothing here. */
   skip(wire: number): void {
     switch (wire) {
       case WIRE.varint:
-        this.varint();
+        // Not by `varint`: what means nothing here may well be negative.
+        this.anyVarint();
         break;
       case WIRE.bytes:
         this.range(wire);
         break;
       case WIRE.fixed32:
-      case WIRE.fixed64: {
-        const size = wire === WIRE.fixed32 ? 4 : 8;
-        this.require(size);
-        this.position += size;
+      case WIRE.fixed64:
+        this.fixed(wire);
         break;
-      }
       default:
         throw this.malformed(`a field of unknown kind ${wire}`);
     }
@@ -120,8 +151,20 @@ export class MessageReader {
   malformed(what: string): CheckpointError {
     return new CheckpointError(
       'E_CKPT_FORMAT',
-      `${this.source}: not a MindSpore checkpoint, or damaged: ${what} (before byte ${this.position})`,
+      `${this.origin.source}: not ${this.origin.format}, or damaged: ${what} (before byte ${this.position})`,
     );
+  }
+
+  /** Inexact from 2⁵³ on. */
+  private anyVarint(): number {
+    let value = 0;
+    for (let i = 0; i < 10; i++) {
+      this.require(1);
+      const byte = this.file[this.position++];
+      value += (byte & 0x7f) * 2 ** (7 * i);
+      if (byte < 0x80) return value;
+    }
+    throw this.malformed('a number runs over more than 10 bytes');
   }
 
   private range(wire: number): [from: number, to: number] {
@@ -139,7 +182,7 @@ export class MessageReader {
     if (this.end < this.file.length) throw this.malformed('a field is longer than what it is in');
     throw new CheckpointError(
       'E_CKPT_TRUNCATED',
-      `${this.source}: ends at byte ${this.end}, ${missing} bytes too early; copy it again, or use an older checkpoint`,
+      `${this.origin.source}: ends at byte ${this.end}, ${missing} bytes too early; copy it again, or use an older checkpoint`,
     );
   }
 }

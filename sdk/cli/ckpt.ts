@@ -1,12 +1,18 @@
 /** `mindts ckpt`: parameter files. */
+import { choice } from '../args/option.js';
+import { log } from '../base/log.js';
 import { convertCheckpoint } from '../checkpoint/convert.js';
 import { readTensorFile } from '../checkpoint/file-format.js';
 import { describeTensorFile } from '../checkpoint/inspect.js';
+import { listed } from '../checkpoint/match.js';
+import type { Network } from '../nn/network.js';
+import { NETWORK_NAMES } from '../nn/networks.js';
+import { imageSize } from './options.js';
 import { family, subcommand } from './subcommands.js';
 
 export const ckpt: (argv: readonly string[]) => Promise<void> = family(
   'ckpt',
-  'Parameter files: MindSpore .ckpt and .safetensors.',
+  'Parameter files: MindSpore .ckpt, .safetensors, Caffe’s .caffemodel, TensorFlow.js model.json; ONNX to write.',
   {
     inspect: subcommand({
       usage: 'FILE',
@@ -19,11 +25,20 @@ export const ckpt: (argv: readonly string[]) => Promise<void> = family(
     convert: subcommand({
       usage: 'FROM TO',
       description: 'from one format to another, by the extension of TO',
-      options: {},
-      run: async (_args, from, to) => {
-        await convertCheckpoint(from, to);
-        console.log(`wrote ${to}`);
+      options: {
+        network: choice(NETWORK_NAMES, { description: 'which network it is (default: found by names and shapes)' }),
+        ...imageSize,
+      },
+      run: async ({ network, image_height: height, image_width: width }, from, to) => {
+        const { network: found, leftOut } = await convertCheckpoint(from, to, { network, height, width });
+        if (leftOut.length > 0) log.warn(`${to} has no place for, and leaves out: ${listed(leftOut)}`);
+        log.info(`wrote ${to}${found === undefined ? '' : `: ${describe(found)}`}`);
       },
     }),
   },
 );
+
+function describe({ name, inputShape, outputShape }: Network): string {
+  const [channels, height, width] = inputShape;
+  return `${name} for ${height}×${width}×${channels} images of ${outputShape[0]} classes`;
+}

@@ -1,6 +1,7 @@
 /** The options that launch files share, spelled as the platforms and the seed's scripts spell them. */
 import { choice, flag, integer, number, type Option, type Options, text } from '../args/option.js';
 import { DEVICE_TARGETS, type DeviceTarget } from '../engine/select.js';
+import { NETWORK_NAMES, type NetworkName } from '../nn/networks.js';
 
 /** What a network is run on. */
 export const deviceOptions: Options<{ device_target: DeviceTarget; threads: number | undefined }> = {
@@ -11,11 +12,32 @@ export const deviceOptions: Options<{ device_target: DeviceTarget; threads: numb
   threads: integer({ min: 1, max: 1024, description: 'threads to use (default: all processors)' }),
 };
 
-/** What images and classes a network is built for. */
-export const imageOptions: Options<{ num_classes: number; image_height: number; image_width: number }> = {
+/** The size of images; optional, since every network has its own. */
+export const imageSize: Options<{ image_height: number | undefined; image_width: number | undefined }> = {
+  image_height: integer({ min: 16, max: 1024, description: 'rows of images (default: what the network is made for)' }),
+  image_width: integer({
+    min: 16,
+    max: 1024,
+    description: 'columns of images (default: what the network is made for)',
+  }),
+};
+
+/** Which network, and what images and classes it is built for. */
+export const networkOptions: Options<{
+  network: NetworkName;
+  num_classes: number;
+  image_height: number | undefined;
+  image_width: number | undefined;
+}> = {
+  network: choice(NETWORK_NAMES, { default: 'lenet5', description: 'which network' }),
   num_classes: integer({ min: 2, max: 65_536, default: 10, description: 'classes of the data set' }),
-  image_height: integer({ min: 16, max: 1024, default: 32, description: 'rows that images are resized to' }),
-  image_width: integer({ min: 16, max: 1024, default: 32, description: 'columns that images are resized to' }),
+  ...imageSize,
+};
+
+/** Where training starts. */
+export const startOptions: Options<{ ckpt_url: string | undefined; ckpt_skip: string | undefined }> = {
+  ckpt_url: text({ placeholder: 'URL', description: 'a checkpoint to start from' }),
+  ckpt_skip: text({ placeholder: 'NAMES', description: 'layers that start afresh in spite of it, such as fc2,fc3' }),
 };
 
 /** Where ImageNet lies and how it is read; configs/imagenet.yaml holds the seed's settings. */

@@ -1,7 +1,7 @@
 /** Brings a job's data set to where it can be read: copied, unzipped, once. */
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { writeDigits } from '../../datasets/digits.js';
 import { isZip } from '../archive/is-zip.js';
 import { replaceFolder } from '../archive/replace-folder.js';
@@ -10,8 +10,9 @@ import { DatasetError, StorageError, systemCode, systemReason } from '../base/er
 import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
+import { parseModelJson } from '../checkpoint/tfjs-json.js';
 import { copyFile, copyFolder } from '../storage/copy.js';
-import { shownUrl } from '../storage/store.js';
+import { joinUrl, shownUrl } from '../storage/store.js';
 import { localPathOf, storeFor } from '../storage/stores.js';
 import { workFolder } from './work-folders.js';
 
@@ -61,6 +62,21 @@ export async function fetchFile(url: string): Promise<string> {
   if (local !== undefined) return local;
   const path = join(workFolder('checkpoint', url), basename(url));
   await copyFile(url, path);
+  return path;
+}
+
+/**
+ * A checkpoint as a local path, as {@link fetchFile} gives it; with a TensorFlow.js `model.json` come the files of weights that it names.
+ *
+ * @throws StorageError `E_NOT_FOUND`, …; CheckpointError `E_CKPT_FORMAT` for a `.json` that is no such model
+ */
+export async function fetchCheckpoint(url: string): Promise<string> {
+  const path = await fetchFile(url);
+  if (localPathOf(url) !== undefined || !url.endsWith('.json')) return path;
+  const folder = url.slice(0, url.lastIndexOf('/'));
+  const { manifest } = parseModelJson(await readFile(path), shownUrl(url));
+  for (const name of manifest.flatMap(({ paths }) => paths))
+    await copyFile(joinUrl(folder, name), join(dirname(path), name));
   return path;
 }
 

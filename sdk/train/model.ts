@@ -1,7 +1,7 @@
 /** A model: what a script holds. Network, loss and optimizer together, driven over data sets by an engine. */
 import { DatasetError } from '../base/errors.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import { matchParameters } from '../checkpoint/match.js';
+import { matchParameters, requireFinite } from '../checkpoint/match.js';
 import { type Dataset, everySample } from '../dataset/dataset.js';
 import type { ImageStream } from '../dataset/image-stream.js';
 import type { Engine, Program, ProgramState } from '../engine/engine.js';
@@ -13,7 +13,8 @@ import { count } from '../nn/value.js';
 import type { EpochRecord } from './callback.js';
 import { isStream } from './feed.js';
 import { runTraining } from './loop.js';
-import type { Evaluation, ModelOptions, Prediction, TrainOptions } from './options.js';
+import type { Evaluation, LoadOptions, ModelOptions, Prediction, TrainOptions } from './options.js';
+import { skippedParameters } from './skip.js';
 import { parametersAlone } from './snapshot.js';
 
 /** Images of a stream; a data set in memory is evaluated as a whole. */
@@ -63,16 +64,19 @@ export class Model {
   /**
    * Takes the parameters of a checkpoint; the optimizer starts afresh.
    *
-   * @param source what to call it in an error
-   * @throws CheckpointError `E_CKPT_MISSING`, `E_CKPT_SHAPE` (naming the parameter), `E_CKPT_NETWORK`
+   * @param options source: what to call it in an error; skip: layers (`fc3`) or parameters (`fc3.bias`) that are left as
+   *   this model's seed draws them, whatever the checkpoint holds
+   * @throws CheckpointError `E_CKPT_MISSING`, `E_CKPT_SHAPE`, `E_CKPT_NETWORK`, `E_CKPT_NAN` (naming the parameters),
+   *   `E_CKPT_SKIP` for a name that the network does not have
    */
-  load(checkpoint: Checkpoint, source = 'the checkpoint'): void {
+  load(checkpoint: Checkpoint, { source = 'the checkpoint', skip = [] }: LoadOptions = {}): void {
     const { network } = this;
-    matchParameters(checkpoint.parameters, new Map(network.parameters.map(({ name, shape }) => [name, shape])), source);
-    const parameters = new Float32Array(network.parameterCount);
-    for (const { name, offset } of network.parameters) {
-      parameters.set(checkpoint.parameters.get(name)?.data ?? [], offset);
-    }
+    const skipped = skippedParameters(network, skip);
+    const taken = network.parameters.filter(({ name }) => !skipped.has(name));
+    matchParameters(checkpoint.parameters, new Map(taken.map(({ name, shape }) => [name, shape])), source);
+    requireFinite(checkpoint.parameters, taken, source);
+    const parameters = initialParameters(network, this.seed);
+    for (const { name, offset } of taken) parameters.set(checkpoint.parameters.get(name)?.data ?? [], offset);
     this.current = { parameters, slots: this.current.slots.map((slot) => new Float32Array(slot.length)), step: 0 };
   }
 

@@ -21,6 +21,14 @@ export interface ModelOptions {
   readonly seed?: number;
 }
 
+/** How to take a checkpoint's parameters. */
+export interface LoadOptions {
+  /** What to call the checkpoint in an error: its file. */
+  readonly source?: string;
+  /** Layers or parameters that start afresh, whatever the checkpoint holds: `['fc3']`. */
+  readonly skip?: readonly string[] | undefined;
+}
+
 /** How to train. */
 export interface TrainOptions {
   readonly epochs: number;

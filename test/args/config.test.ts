@@ -100,8 +100,6 @@ test('configs/mnist.yaml holds the settings of the original example', async (t) 
   const real = number({ min: 0, description: 'a number' });
   const config = await readConfig(join(import.meta.dirname, '../../configs/mnist.yaml'), {
     num_classes: count,
-    image_height: count,
-    image_width: count,
     batch_size: count,
     epoch_size: count,
     learning_rate: real,
@@ -113,8 +111,6 @@ test('configs/mnist.yaml holds the settings of the original example', async (t) 
   });
   t.strictSame(config, {
     num_classes: 10,
-    image_height: 32,
-    image_width: 32,
     batch_size: 32,
     epoch_size: 10,
     learning_rate: 0.01,

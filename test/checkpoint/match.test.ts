@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { matchParameters } from '../../sdk/checkpoint/match.js';
+import { matchParameters, requireFinite } from '../../sdk/checkpoint/match.js';
 import { floats } from './files.js';
 
 const lenet = new Map([
@@ -21,15 +21,47 @@ test('a parameter that is missing, or of another shape, is named', async (t) => 
     code: 'E_CKPT_MISSING',
     message: 'a.ckpt: lacks "fc.weight"; is it a checkpoint of another network?',
   });
-  t.throws(() => matchParameters(lenet, new Map([['conv1.weight', [2, 1]]]), 'a.ckpt'), {
-    code: 'E_CKPT_SHAPE',
-    message: 'a.ckpt: "conv1.weight" has the shape [1, 2], and this network wants [2, 1]',
-  });
   t.throws(() => matchParameters(lenet, new Map([['fc.bias', []]]), 'a.ckpt'), { code: 'E_CKPT_SHAPE' });
 });
 
+test('all parameters that do not fit are named in one error, with both shapes and what to do', async (t) => {
+  const wanted = new Map([
+    ['conv1.weight', [2, 1]],
+    ['conv1.bias', [2]],
+    ['fc.bias', [12]],
+  ]);
+  t.throws(() => matchParameters(lenet, wanted, 'a.ckpt'), {
+    code: 'E_CKPT_SHAPE',
+    message:
+      'a.ckpt: "conv1.weight" has the shape [1, 2], and this network wants [2, 1]; "fc.bias" has the shape [2], and this network wants [12]; lacks "conv1.bias". Was it for other classes or another image size? Training can start layers afresh: --ckpt_skip conv1,fc',
+  });
+  const many = Array.from({ length: 30 }, (_, i) => `layer${i}.weight`);
+  t.throws(
+    () =>
+      matchParameters(
+        new Map(many.map((name) => [name, floats([1], 0)])),
+        new Map(many.map((name) => [name, [2]])),
+        'x',
+      ),
+    { message: /"layer11\.weight" has the shape \[1\], and this network wants \[2\] and 18 more\. Was/ },
+  );
+});
+
+test('parameters that are no numbers are all named, with how many', async (t) => {
+  const parameters = new Map([
+    ['a', floats([3], 1, Number.NaN, Infinity)],
+    ['b', floats([1], 1)],
+    ['c', floats([1], -Infinity)],
+  ]);
+  t.throws(() => requireFinite(parameters, [{ name: 'a' }, { name: 'b' }, { name: 'c' }], 'a.ckpt'), {
+    code: 'E_CKPT_NAN',
+    message: /^a\.ckpt: NaN or infinite are 2 of the 3 numbers of "a", 1 of the 1 numbers of "c": .* older checkpoint$/,
+  });
+  t.doesNotThrow(() => requireFinite(parameters, [{ name: 'b' }], 'a.ckpt'));
+});
+
 test('a checkpoint of another network says what each has', async (t) => {
-  const wanted = new Map(Array.from({ length: 8 }, (_, i) => [`layer${i}.weight`, [1]]));
+  const wanted = new Map(Array.from({ length: 14 }, (_, i) => [`layer${i}.weight`, [1]]));
   t.throws(() => matchParameters(lenet, wanted, 'a.ckpt'), {
     code: 'E_CKPT_NETWORK',
     message: /^a\.ckpt: .* holds "conv1\.weight", "fc\.bias"; this network wants "layer0\.weight".* and 2 more$/,

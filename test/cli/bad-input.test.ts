@@ -12,37 +12,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type Test, test } from 'tap';
+import { test } from 'tap';
 import { writeDigits } from '../../datasets/digits.js';
 import { makeZip } from '../../sdk/archive/make-zip.js';
 import { saveCheckpoint } from '../../sdk/checkpoint/checkpoint.js';
 import { encodeIdx } from '../../sdk/dataset/idx.js';
 import { craftZip } from '../archive/craft.js';
 import { noSmallDisk, smallDisk } from '../storage/small-disk.js';
-import { type Ended, run } from './command.js';
-
-/** Trains on something wrong and sees to it that one line says so, and that nothing half written is left. */
-async function refuses(
-  t: Test,
-  what: string,
-  { args, message, code = 1, root }: { args: readonly string[]; message: RegExp; code?: number; root: string },
-): Promise<void> {
-  const ended = await run(args, { cache: join(root, 'cache') });
-  t.equal(ended.code, code, `${what}: exit code`);
-  t.match(ended.stderr, message, what);
-  t.equal(errorLines(ended).length, 1, `${what}: one line\n${ended.stderr}`);
-  t.notMatch(ended.stderr, /fault of mindts|\n {4}at /, what);
-  const left = filesBelow(root).filter((name) => /partial|\.work|\.ckpt$/.test(name) && !name.startsWith('given/'));
-  t.same(left, [], `${what}: nothing half written`);
-}
-
-function errorLines({ stderr }: Ended): string[] {
-  return stderr.split('\n').filter((line) => line !== '' && !/passed over/.test(line));
-}
-
-function filesBelow(root: string): string[] {
-  return readdirSync(root, { recursive: true, encoding: 'utf8' });
-}
+import { run } from './command.js';
+import { errorLines, filesBelow, refuses } from './refuses.js';
 
 test('a wrong command line exits with 2 and names the flag, the value and what is allowed', async (t) => {
   const root = t.testdir();

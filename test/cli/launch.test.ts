@@ -17,7 +17,7 @@ function launchFile(t: Test, job = ''): { file: string; root: string } {
       config: 'mnist.yaml',
       options: {
         ...mindts.trainingOptions,
-        ...mindts.imageOptions,
+        ...mindts.networkOptions,
         epoch_size: mindts.integer({ default: 7, description: 'how often' }),
         batch_size: mindts.integer({ default: 7, description: 'how many' }),
         learning_rate: mindts.number({ default: 7, description: 'how far' }),

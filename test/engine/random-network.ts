@@ -80,12 +80,15 @@ interface Recipe {
 }
 
 function toCase(recipe: Recipe): Case {
-  const { seed, batchSize, optimizer } = recipe;
+  const { seed, optimizer } = recipe;
   const random = seededRandom(seed, 'case');
   // Resizing makes pixels that are equal but for rounding; unmixed, as outputs, they would leave the prediction to chance.
   const kept = recipe.classes === null ? { ...recipe, resized: null } : recipe;
   const net = build(kept);
-  const data = drawData(kept, net.outputShape[0], random);
+  // Over one or two samples, or the same one again and again, batch normalisation leaves little but rounding.
+  const least = net.nodes.some(({ layer }) => layer.kind === 'batchNorm') ? 4 : 1;
+  const data = drawData({ ...kept, samples: Math.max(recipe.samples, least) }, net.outputShape[0], random);
+  const batchSize = Math.max(recipe.batchSize, least);
   const drawn = { network: net, data, batchSize, optimizer, parameters: drawParameters(net, random), seed };
   return Object.defineProperty(drawn, fc.toStringMethod, { value: () => show(drawn) });
 }

@@ -6,7 +6,7 @@ import { graph } from '../../sdk/engine/reference/graph.js';
 import { update } from '../../sdk/engine/reference/optimizer.js';
 import { type Batch, lossAndGradients } from '../../sdk/engine/reference/reference.js';
 import { conv2d } from '../../sdk/nn/convolution.js';
-import { dense, flatten, input } from '../../sdk/nn/layers.js';
+import { add, dense, dropout, flatten, input } from '../../sdk/nn/layers.js';
 import { softmaxCrossEntropy } from '../../sdk/nn/losses.js';
 import { initialParameters, type Network, network } from '../../sdk/nn/network.js';
 import { adam, sgd } from '../../sdk/nn/optimizers.js';
@@ -18,7 +18,7 @@ test('the gradients of any network are those of finite differences', async (t) =
   let compared = 0;
   let skipped = 0;
   fc.assert(
-    fc.property(arbitraryCase(), fc.integer({ min: 1, max: 3 }), ({ network: net, parameters, seed }, n) => {
+    fc.property(arbitraryCase(), fc.integer({ min: 1, max: 4 }), ({ network: net, parameters, seed }, n) => {
       const random = seededRandom(seed, 'gradients');
       const batch = randomBatch(net, n, seed);
       const start = Float64Array.from(parameters);
@@ -45,9 +45,12 @@ test('the gradients of any network are those of finite differences', async (t) =
   );
 });
 
-test('the gradient of a batch is the mean of those of its samples', async () => {
+test('the gradient of a batch is the mean of those of its samples, where none depends on the others or its place', async () => {
   fc.assert(
     fc.property(arbitraryCase(), ({ network: net, parameters, seed }) => {
+      fc.pre(
+        !net.nodes.some(({ layer }) => layer.kind === 'batchNorm' || (layer.kind === 'dropout' && layer.rate > 0)),
+      );
       const { inputs, labels } = randomBatch(net, 3, seed);
       const size = count(net.inputShape);
       const mean = new Float64Array(net.parameterCount);
@@ -62,19 +65,27 @@ test('the gradient of a batch is the mean of those of its samples', async () => 
   );
 });
 
+test('dropout chooses anew for each seed and step', async (t) => {
+  const net = network('half', dropout(dense(input([1]), { name: 'fc', outFeatures: 64 }), { rate: 0.5 }));
+  const batch = { parameters: new Float64Array(128).fill(1), inputs: Float64Array.of(1), labels: [0] };
+  const [first, again, seeded, later] = [{}, { seed: 1, step: 0 }, { seed: 2 }, { step: 1 }].map((training) => {
+    return String(lossAndGradients(net, softmaxCrossEntropy(), { ...batch, ...training }).gradients);
+  });
+  t.equal(first, again);
+  t.equal(new Set([first, seeded, later]).size, 3);
+});
+
 test('a value that several layers read collects their gradients', async (t) => {
   const trunk = dense(input([1]), { name: 'trunk', outFeatures: 1 });
-  const chain = network('chain', dense(trunk, { name: 'head', outFeatures: 1 }));
-  // No layer joins two values yet, so a second reader is put in by hand; the graph runs it before the first.
-  const [inputNode, trunkNode, headNode] = chain.nodes;
-  const forked = { ...chain, nodes: [inputNode, trunkNode, { ...headNode, name: 'twin' }, headNode] };
-  const bound = graph(forked, Float64Array.of(1, 0, 3, 0));
+  const head = dense(trunk, { name: 'head', outFeatures: 1 });
+  const bound = graph(network('forked', add(trunk, head, trunk)), Float64Array.of(1, 0, 3, 0), 1);
+  const training = { seed: 1, step: 0 };
   bound.input[0] = 5;
-  bound.forward();
-  t.same([...bound.output], [15]);
+  bound.forward(training);
+  t.same([...bound.output], [5 + 15 + 5]);
   bound.doutput[0] = 1;
-  bound.backward();
-  t.same([...bound.gradients], [3 * 5, 3, 5, 1], 'the twin, whose gradient is 0, adds nothing and takes nothing away');
+  bound.backward(training);
+  t.same([...bound.gradients], [5 * (2 + 3), 2 + 3, 5, 1]);
 });
 
 test('a small step of either optimizer changes the loss by what the gradient says', async (t) => {

@@ -106,3 +106,44 @@ test('a loss that is no number stops the run, names the step and keeps the param
     t.equal(model.state.step, 1);
   }
 });
+
+test('layers and parameters that are skipped start as the seed draws them, the others are those of the checkpoint', async (t) => {
+  const engine = nativeEngine({ threads: 1 });
+  const [given, fresh] = [7, 1].map((seed) => new Model({ network: LeNet5(), engine, seed }).checkpoint().parameters);
+  const wider = new Model({ network: LeNet5({ classes: 12 }), engine, seed: 1 });
+  const model = new Model({ network: LeNet5(), engine, seed: 1 });
+  const checkpoint = { parameters: given, optimizer: new Map(), epoch: 3, step: 9 };
+  for (let again = 0; again < 2; again++) {
+    model.load(checkpoint, { skip: ['fc3', 'conv1.weight'] });
+    for (const [name, { data }] of model.checkpoint().parameters) {
+      const from = name.startsWith('fc3.') || name === 'conv1.weight' ? fresh : given;
+      t.same(data, from.get(name)?.data, name);
+    }
+    // Nor does what was there before change what is drawn.
+    model.load(checkpoint);
+  }
+  t.same(model.checkpoint().parameters, given, 'nothing is skipped that was not named');
+  t.throws(() => wider.load(checkpoint, { source: 'a.ckpt' }), {
+    code: 'E_CKPT_SHAPE',
+    message: /^a\.ckpt: "fc3\.weight" .*; "fc3\.bias" .* --ckpt_skip fc3$/,
+  });
+  wider.load(checkpoint, { skip: ['fc3'] });
+  t.throws(() => model.load(checkpoint, { skip: ['fc3', 'fc4'] }), {
+    code: 'E_CKPT_SKIP',
+    message: /^cannot skip "fc4": the network lenet has the layers conv1, conv2, fc1, fc2, fc3,/,
+  });
+});
+
+test('parameters that are not numbers are refused before they are taken, unless they are skipped', async (t) => {
+  const model = new Model({ network: LeNet5(), engine: nativeEngine({ threads: 1 }) });
+  const before = model.checkpoint().parameters;
+  const bias = { shape: [84], data: new Float32Array(84).fill(Number.NaN, 80) };
+  const checkpoint = { parameters: new Map([...before, ['fc2.bias', bias]]), optimizer: new Map(), epoch: 0, step: 0 };
+  t.throws(() => model.load(checkpoint, { source: 'a.ckpt' }), {
+    code: 'E_CKPT_NAN',
+    message:
+      'a.ckpt: NaN or infinite are 4 of the 84 numbers of "fc2.bias": its training went wrong; use an older checkpoint',
+  });
+  t.same(model.checkpoint().parameters, before);
+  model.load(checkpoint, { skip: ['fc2'] });
+});
