@@ -29,7 +29,7 @@ export default mindts.launch(import.meta.url, spec, async (args) => {
   const { num_classes: classes, image_height: height, image_width: width } = args;
   const { network, transforms } = mindts.buildNetwork(args.network, { classes, height, width });
   const testSet = await mindts.mnist(folder, { split: 'test', classes, transforms });
-  const engine = mindts.selectEngine({ target: args.device_target, threads: args.threads });
+  const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, engine });
   model.load(checkpoint, { source: args.ckpt_url });
 

@@ -32,7 +32,7 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   // How it learns, and where it starts.
   const { learning_rate: learningRate, momentum, weight_decay: weightDecay } = args;
   const optimizer = mindts.sgd({ learningRate, momentum, weightDecay });
-  const engine = mindts.selectEngine({ target: args.device_target, threads: args.threads });
+  const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, optimizer, engine, seed: args.seed });
   const start = args.ckpt_url && (await mindts.fetchCheckpoint(args.ckpt_url));
   if (start)

@@ -34,7 +34,9 @@ export { centerCrop, type ImageTransform, randomHorizontalFlip, randomResizedCro
 export type { CompileOptions, Engine, Program, ProgramState } from './engine/engine.js';
 export { type NativeOptions, nativeEngine } from './engine/native/native.js';
 export { referenceEngine } from './engine/reference/reference.js';
-export { DEVICE_TARGETS, type DeviceTarget, selectEngine } from './engine/select.js';
+export { cpuEngine, DEVICE_TARGETS, type DeviceTarget, selectEngine } from './engine/select.js';
+export { tensorflowEngine } from './engine/tensorflow/tensorflow.js';
+export type { TensorFlowModule } from './engine/tensorflow/tf.js';
 export { conv2d, depthwiseConv2d } from './nn/convolution.js';
 export { constant, heUniform, type Initializer, normal, xavierUniform, zeros } from './nn/initializers.js';
 export { add, batchNorm, concat, dense, dropout, flatten, input, relu, softmax } from './nn/layers.js';

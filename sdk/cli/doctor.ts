@@ -2,9 +2,11 @@
 
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { EngineError } from '../base/errors.js';
 import { packageVersion } from '../base/package.js';
 import { loadLibrary } from '../engine/native/library.js';
 import { nativeEngine } from '../engine/native/native.js';
+import { tensorflowEngine } from '../engine/tensorflow/tensorflow.js';
 import { onPlatform, workFolder } from '../platform/work-folders.js';
 import { runToEnd } from './report.js';
 
@@ -27,7 +29,17 @@ export async function doctor(argv: readonly string[]): Promise<void> {
     row('CPU', nativeEngine().description);
   });
   row('Ascend', 'the same as CPU, until there is an engine for it');
-  row('GPU', 'not in this version');
+  row('GPU', await gpu());
+}
+
+/** What would train on a GPU, or why nothing can. */
+async function gpu(): Promise<string> {
+  try {
+    return (await tensorflowEngine()).description;
+  } catch (error) {
+    if (error instanceof EngineError) return error.message;
+    throw error;
+  }
 }
 
 function row(name: string, value: string): void {

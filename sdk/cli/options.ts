@@ -7,7 +7,7 @@ import { NETWORK_NAMES, type NetworkName } from '../nn/networks.js';
 export const deviceOptions: Options<{ device_target: DeviceTarget; threads: number | undefined }> = {
   device_target: choice(DEVICE_TARGETS, {
     default: 'CPU',
-    description: 'what to run on; Ascend means this machine’s CPUs for now',
+    description: 'what to run on; GPU needs @tensorflow/tfjs-node-gpu, Ascend means this machine’s CPUs for now',
   }),
   threads: integer({ min: 1, max: 1024, description: 'threads to use (default: all processors)' }),
 };

@@ -11,7 +11,7 @@ import type { Optimizer } from '../nn/optimizers.js';
 
 /** Where networks run. */
 export interface Engine {
-  readonly name: 'native' | 'reference';
+  readonly name: 'native' | 'reference' | 'tensorflow';
   /** What it runs on, for people: `AVX-512, 2 threads`. */
   readonly description: string;
   compile(network: Network, options: CompileOptions): Program;

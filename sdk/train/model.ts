@@ -5,7 +5,7 @@ import { matchParameters, requireFinite } from '../checkpoint/match.js';
 import { type Dataset, everySample } from '../dataset/dataset.js';
 import type { ImageStream } from '../dataset/image-stream.js';
 import type { Engine, Program, ProgramState } from '../engine/engine.js';
-import { selectEngine } from '../engine/select.js';
+import { cpuEngine } from '../engine/select.js';
 import { type Loss, softmaxCrossEntropy } from '../nn/losses.js';
 import { initialParameters, type Network } from '../nn/network.js';
 import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
@@ -43,7 +43,7 @@ export class Model {
     this.network = network;
     this.loss = loss ?? softmaxCrossEntropy();
     this.optimizer = optimizer ?? sgd({ learningRate: 0.01, momentum: 0.9 });
-    this.engine = engine ?? selectEngine();
+    this.engine = engine ?? cpuEngine();
     this.seed = seed;
     const slots = slotNames(this.optimizer).map(() => new Float32Array(network.parameterCount));
     this.current = { parameters: initialParameters(network, seed), slots, step: 0 };

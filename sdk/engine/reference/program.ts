@@ -1,14 +1,11 @@
 /** A compiled network: its parameters, and what is done with them. */
-import { setImmediate as breathe } from 'node:timers/promises';
-import { EngineError } from '../../base/errors.js';
-import type { Dataset } from '../../dataset/dataset.js';
 import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
-import { requireCompilable, requireFit, requireState } from '../checks.js';
+import { requireCompilable, requireState } from '../checks.js';
 import type { CompileOptions, Program, TrainResult } from '../engine.js';
-import { type Batch, runBatch } from './batch.js';
+import { Turns } from '../turns.js';
+import { runBatch } from './batch.js';
 import { type Graph, graph } from './graph.js';
-import { batchAssembler } from './input.js';
 import { update } from './optimizer.js';
 import { type Precision, type Real, reals } from './real.js';
 
@@ -20,21 +17,13 @@ import { type Precision, type Real, reals } from './real.js';
  */
 export function compileProgram(network: Network, options: CompileOptions, precision: Precision): Program {
   requireCompilable(network, options);
-  const { loss, optimizer, batchSize, seed = 1, input: plan } = options;
+  const { loss, optimizer, batchSize, seed = 1, input } = options;
   const parameters = reals(precision, network.parameterCount);
   const slots = slotNames(optimizer).map(() => reals(precision, network.parameterCount));
   let step = 0;
 
   let last: Graph | undefined;
-  const assemble = batchAssembler(plan, batchSize);
-  let running = false;
-  let stopping = false;
-  let closed = false;
-
-  function requireIdle(): void {
-    if (closed) throw new EngineError('E_CLOSED', `network ${network.name}: its program was closed; compile it again`);
-    if (running) throw new EngineError('E_BUSY', `network ${network.name}: its program is running; await that first`);
-  }
+  const turns = new Turns(network, input);
 
   /** The last batch's graph, if that had as many samples: most have. */
   function graphFor(n: number): Graph {
@@ -52,39 +41,18 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     }
   }
 
-  /** Between batches the event loop turns, so that signals, uploads and `stop` have their time. */
-  async function eachBatch(
-    data: Dataset,
-    order: Int32Array,
-    visit: (batch: Batch, bound: Graph) => boolean,
-  ): Promise<void> {
-    requireIdle();
-    requireFit(network, { plan, data, order });
-    stopping = false;
-    running = true;
-    try {
-      for (let first = 0; first < order.length; first += batchSize) {
-        const batch = assemble(data, order.subarray(first, first + batchSize));
-        const goOn = visit(batch, graphFor(batch.labels.length));
-        if (!goOn) return;
-        await breathe();
-      }
-    } finally {
-      running = false;
-    }
-  }
-
   return {
     async train(data, order, { learningRate }) {
       const losses = new Float32Array(Math.ceil(order.length / batchSize));
       let taken = 0;
       let correct = 0;
       let ended: TrainResult['ended'] = 'complete';
-      await eachBatch(data, order, (batch, bound) => {
-        if (stopping) {
+      await turns.each({ data, order, size: batchSize }, (batch) => {
+        if (turns.stopping) {
           ended = 'stopped';
           return false;
         }
+        const bound = graphFor(batch.labels.length);
         const result = runBatch(bound, loss, { ...batch, training: { seed, step } });
         losses[taken] = result.loss;
         if (!Number.isFinite(losses[taken])) {
@@ -103,8 +71,8 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     async evaluate(data, order) {
       let sum = 0;
       let correct = 0;
-      await eachBatch(data, order, (batch, bound) => {
-        const result = runBatch(bound, loss, batch);
+      await turns.each({ data, order, size: batchSize }, (batch) => {
+        const result = runBatch(graphFor(batch.labels.length), loss, batch);
         // One after another, so that the sum does not depend on the batches.
         for (const each of result.losses) sum += each;
         correct += result.correct;
@@ -116,7 +84,8 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     async predict(data, order) {
       const outputs = new Float32Array(order.length * network.outputShape[0]);
       let to = 0;
-      await eachBatch(data, order, ({ inputs }, bound) => {
+      await turns.each({ data, order, size: batchSize }, ({ inputs, labels }) => {
+        const bound = graphFor(labels.length);
         bound.input.set(inputs);
         bound.forward(undefined);
         outputs.set(bound.output, to);
@@ -127,12 +96,12 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     },
 
     state() {
-      requireIdle();
+      turns.requireIdle();
       return { parameters: Float32Array.from(parameters), slots: slots.map((slot) => Float32Array.from(slot)), step };
     },
 
     load(state) {
-      requireIdle();
+      turns.requireIdle();
       requireState(network, slots.length, state);
       parameters.set(state.parameters);
       for (const [i, slot] of slots.entries()) slot.set(state.slots[i]);
@@ -140,12 +109,11 @@ export function compileProgram(network: Network, options: CompileOptions, precis
     },
 
     stop() {
-      stopping = true;
+      turns.stopping = true;
     },
 
     close() {
-      if (!closed) requireIdle();
-      closed = true;
+      turns.close();
     },
   };
 }
