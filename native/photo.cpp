@@ -1,8 +1,10 @@
-// The C ABI of photos: a view of a JPEG, on the best instruction set of this machine.
+// The C ABI of photos: a view of a JPEG, on the best instruction set of this machine, or MINDTS_INSTRUCTION_SET.
 #include "photo.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <cstring>
 
 #include "mindts.h"
 
@@ -23,7 +25,7 @@ MINDTS_DECLARE(baseline)
 
 namespace {
 
-const PixelKernels& best_kernels() {
+const PixelKernels& choose_kernels() {
   static const PixelKernels* const all[] = {
 #if defined(__x86_64__)
       &avx512::pixel_kernels, &avx2::pixel_kernels,
@@ -34,8 +36,14 @@ const PixelKernels& best_kernels() {
       &baseline::pixel_kernels,
 #endif
   };
-  static const PixelKernels& best = **std::find_if(std::begin(all), std::end(all), [](auto* set) { return set->supported(); });
-  return best;
+  const char* wanted = std::getenv("MINDTS_INSTRUCTION_SET");
+  const PixelKernels* best = nullptr;
+  for (const PixelKernels* set : all) {
+    if (!set->supported()) continue;
+    if (wanted != nullptr && std::strcmp(set->name, wanted) == 0) return *set;
+    if (best == nullptr) best = set;
+  }
+  return *best;
 }
 
 // Bilinear with antialiasing, as Pillow's: a triangle as wide as two inputs, or two outputs where those are wider. Weights
@@ -75,7 +83,7 @@ bool make_view(const uint8_t* bytes, size_t size, const View& view, uint8_t* out
                      view.resize_width <= LARGEST && view.resize_height <= LARGEST &&
                      inside(view.keep, view.resize_width, view.resize_height);
   if (!right) return false;
-  const PixelKernels& kernels = best_kernels();
+  static const PixelKernels& kernels = choose_kernels();
   Photo photo;
   if (!decode_photo(bytes, size, view.from, kernels, photo)) return false;
   const Taps across = triangle(view.from.width, view.resize_width, view.keep.left, view.keep.width);

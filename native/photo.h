@@ -48,6 +48,7 @@ bool photo_size(const uint8_t* bytes, size_t size, int32_t* width, int32_t* heig
 
 // The pixel kernels of one instruction set. All of them compute the same, to the last bit.
 struct PixelKernels {
+  const char* name;
   int (*supported)();
   // An 8 × 8 block of dequantised coefficients to samples.
   void (*inverse_dct)(const int16_t* coefficients, uint8_t* out, ptrdiff_t stride);

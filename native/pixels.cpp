@@ -202,6 +202,8 @@ void view(const Photo& photo, const View& view, const Taps& across, const Taps& 
 
 }  // namespace
 
-extern const PixelKernels pixel_kernels = {supported, inverse_dct, view};
+#define MINDTS_TEXT(name) #name
+#define MINDTS_NAME(name) MINDTS_TEXT(name)
+extern const PixelKernels pixel_kernels = {MINDTS_NAME(MINDTS_ISA), supported, inverse_dct, view};
 
 }  // namespace mindts::MINDTS_ISA

@@ -203,3 +203,19 @@ test('a thread that dies is an error, not a wait without end', async (t) => {
     t.match(await ended, { code: 0, stdout: `E_WORKER a thread that decodes images ${message}\n` });
   }
 });
+
+test('where sharp is not there, photos are read, and what needs it is an error that says what to install', async (t) => {
+  const hook = `export const resolve = (name, context, next) => {
+    if (name === 'sharp') throw new Error('Could not load the "sharp" module\\nand more'); else return next(name, context); };`;
+  const preload = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
+  const reading = `try { for await (const { size } of stream.batches({ batchSize: 40 })) console.log(size); } catch (error) { console.log(error.code, error.message); }`;
+  const photos = await processWith(t, reading, preload);
+  t.match(await photos.ended, { code: 0, stdout: '40\n', stderr: /^$/ });
+  const other = `const { writeFileSync } = await import('node:fs');
+    writeFileSync(stream.source + '/a/000.jpg', Buffer.from('89504e470d0a1a0a', 'hex')); ${reading}`;
+  const { ended } = await processWith(t, other, preload);
+  t.match(
+    (await ended).stdout,
+    /^E_SHARP sharp, which decodes images, cannot be loaded on \S+ \(Could not load the "sharp" module\): run `npm install/,
+  );
+});

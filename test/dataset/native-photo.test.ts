@@ -1,9 +1,13 @@
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as fc from 'fast-check';
 import sharp from 'sharp';
 import { test } from 'tap';
+import { packageRoot } from '../../sdk/base/package.js';
 import { loadPhotoReader } from '../../sdk/dataset/native-photo.js';
 import type { SeenSize, View } from '../../sdk/dataset/views.js';
+import { instructionSets } from '../../sdk/engine/native/native.js';
 import { picture } from './pictures.js';
 
 const read = loadPhotoReader();
@@ -150,4 +154,36 @@ test('what does not lie in the image is refused', async (t) => {
   refused((view) => ({ ...view, keep: { ...view.keep, height: 49 } }));
   refused((view) => ({ ...view, resize: { width: 0, height: 48 } }));
   refused((view) => ({ ...view, from: { ...view.from, width: 2 ** 31 - 1 } }));
+});
+
+test('all instruction sets make the same of a photo, to the last bit', async (t) => {
+  const folder = t.testdir({});
+  const photo = join(folder, 'photo.jpg');
+  writeFileSync(photo, await picture(230, 170).jpeg().toBuffer());
+  const reader = join(packageRoot, 'dist', 'sdk', 'dataset', 'native-photo.js');
+  const code = `
+    const { loadPhotoReader } = await import(${JSON.stringify(reader)});
+    const bytes = fs.readFileSync(${JSON.stringify(photo)});
+    const hash = crypto.createHash('sha256');
+    for (const [width, height] of [[64, 64], [100, 37], [300, 200]]) {
+      const made = new Uint8Array(3 * width * height);
+      const keep = { left: 0, top: 0, width, height };
+      const from = { left: 13, top: 7, width: 201, height: 150 };
+      if (!loadPhotoReader()(bytes, () => ({ from, resize: keep, keep, flip: true }), made)) throw new Error('refused');
+      hash.update(made);
+    }
+    console.log(hash.digest('hex'));`;
+  const hashes = instructionSets().map((set) => {
+    const env = { ...process.env, MINDTS_INSTRUCTION_SET: set, NODE_OPTIONS: '' };
+    return spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', `import fs from 'node:fs'; import crypto from 'node:crypto'; ${code}`],
+      { env, encoding: 'utf8' },
+    );
+  });
+  t.ok(hashes.length > 0);
+  for (const { stdout, stderr } of hashes) {
+    t.match(stdout, /^[0-9a-f]{64}\n$/, stderr);
+    t.equal(stdout, hashes[0].stdout);
+  }
 });
