@@ -1,5 +1,5 @@
 // photo_test COUNT SEED FILE…: looks at photos, and at damaged copies of them, through the C ABI; for sanitizers to watch.
-// Prints how many of the views were made.
+// Prints how many of the views were made, and a hash of their pixels.
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   const int count = std::atoi(argv[1]);
   std::mt19937 random(unsigned(std::atoi(argv[2])));
   int made = 0;
+  uint32_t hash = 2166136261u;  // FNV-1a
   for (int file = 3; file < argc; file++) {
     std::ifstream in(argv[file], std::ios::binary);
     const Bytes whole{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
@@ -48,8 +49,10 @@ int main(int argc, char** argv) {
       if (random() % 16 == 0) view[random() % 10] = int32_t(random());
       if (int64_t(view[8]) * view[9] > 1 << 20 || view[8] < 0 || view[9] < 0) continue;
       Bytes out(size_t(view[8]) * size_t(view[9]) * 3);
-      made += mindts_photo_view(bytes.data(), int32_t(bytes.size()), view, out.data());
+      if (!mindts_photo_view(bytes.data(), int32_t(bytes.size()), view, out.data())) continue;
+      made++;
+      for (const uint8_t byte : out) hash = (hash ^ byte) * 16777619u;
     }
   }
-  std::printf("%d\n", made);
+  std::printf("%d %08x\n", made, hash);
 }
