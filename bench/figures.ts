@@ -14,6 +14,7 @@ import { Model } from '../sdk/train/model.js';
 import { peakMemoryOf, secondsOf, secondsUntil } from './command.js';
 import { trainingFlops } from './flops.js';
 import { layerFigures } from './layers.js';
+import { loaderFigures } from './loader.js';
 import { differingBytes, median, medianOf, seconds } from './measure.js';
 import { besidePeer, type Task } from './peer.js';
 import type { Facts, Measurement } from './report.js';
@@ -96,6 +97,7 @@ export const figures: Readonly<Record<string, Figure>> = {
     measure: ({ dataFolder, repeats }) => kerasSpeed(dataFolder, 2, repeats),
   },
   ...layerFigures,
+  ...loaderFigures,
   reference: {
     title: 'training on the reference engine',
     unit: 'images/s',
