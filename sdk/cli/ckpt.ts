@@ -31,12 +31,18 @@ export const ckpt: (argv: readonly string[]) => Promise<void> = family(
       },
       run: async ({ network, image_height: height, image_width: width }, from, to) => {
         const { network: found, leftOut } = await convertCheckpoint(from, to, { network, height, width });
-        if (leftOut.length > 0) log.warn(`${to} has no place for, and leaves out: ${listed(leftOut)}`);
+        if (leftOut.length > 0) {
+          log.warn(`${to} holds parameters alone; ${leftOut.length} other entries are left out: ${few(leftOut)}`);
+        }
         log.info(`wrote ${to}${found === undefined ? '' : `: ${describe(found)}`}`);
       },
     }),
   },
 );
+
+function few(names: readonly string[]): string {
+  return listed(names.slice(0, 3)) + (names.length > 3 ? ', …' : '');
+}
 
 function describe({ name, inputShape, outputShape }: Network): string {
   const [channels, height, width] = inputShape;
