@@ -14,6 +14,7 @@ import { Model } from '../sdk/train/model.js';
 import { peakMemoryOf, secondsOf, secondsUntil } from './command.js';
 import { trainingFlops } from './flops.js';
 import { layerFigures } from './layers.js';
+import { loaderFigures } from './loader.js';
 import { differingBytes, median, medianOf, seconds } from './measure.js';
 import { besidePeer, type Task } from './peer.js';
 import type { Facts, Measurement } from './report.js';
@@ -96,6 +97,7 @@ export const figures: Readonly<Record<string, Figure>> = {
     measure: ({ dataFolder, repeats }) => kerasSpeed(dataFolder, 2, repeats),
   },
   ...layerFigures,
+  ...loaderFigures,
   reference: {
     title: 'training on the reference engine',
     unit: 'images/s',
@@ -174,7 +176,7 @@ function peerTask(
   command: 'train' | 'evaluate',
   { folder, threads, repeats }: { readonly folder: string; readonly threads: number; readonly repeats: number },
 ): Task {
-  return { script: 'torch_lenet.py', args: [folder, String(threads)], command, repeats };
+  return { script: 'torch_lenet.py', args: [folder, String(threads), 'lenet5'], command, repeats };
 }
 
 /** Images a second over some steps; a whole epoch would show nothing more. */
@@ -183,7 +185,12 @@ async function kerasSpeed(folder: string, threads: number, repeats: number): Pro
   const { network, transforms } = buildNetwork('lenet-keras');
   const few = subset(await mnist(folder, { split: 'train', transforms }), size);
   const model = new Model({ network, engine: nativeEngine({ threads }), seed: 1 });
-  const task = { script: 'torch_keras_lenet.py', args: [folder, String(threads)], command: String(size), repeats };
+  const task = {
+    script: 'torch_lenet.py',
+    args: [folder, String(threads), 'lenet-keras'],
+    command: `train ${size}`,
+    repeats,
+  };
   const { value, peer, note } = await besidePeer(() => model.train(few, { epochs: 1, batchSize }), task);
   return { value: size / value, ...(peer && { peer: size / peer }), ...(note && { note }) };
 }

@@ -34,6 +34,8 @@ const common = [
   '-fno-math-errno',
   '-fno-trapping-math',
   '-pthread',
+  // Vectors wider than a set's registers are handed on within a file alone.
+  '-Wno-psabi',
 ];
 const instructionSets = {
   x64: {
@@ -83,13 +85,14 @@ async function build({ compiler, arch = process.arch, folder, portable = false, 
   try {
     const object = (name) => join(work, `${name}.o`);
     const sets = Object.keys(instructionSets[arch]);
-    const others = ['program', 'measure', 'dispatch', ...(portable ? ['glibc'] : [])];
+    const others = ['program', 'measure', 'dispatch', 'jpeg', 'photo', ...(portable ? ['glibc'] : [])];
     const compile = (name, ...args) => [...common, ...flags, ...args, '-c', join(here, `${name}.cpp`)];
+    const perSet = sets.flatMap((set) => ['kernels', 'pixels'].map((name) => ({ set, name, file: `${name}-${set}` })));
     const waiting = [
-      ...sets.map((set) => [
-        ...compile('kernels', ...instructionSets[arch][set], `-DMINDTS_ISA=${set}`),
+      ...perSet.map(({ set, name, file }) => [
+        ...compile(name, ...instructionSets[arch][set], `-DMINDTS_ISA=${set}`),
         '-o',
-        object(set),
+        object(file),
       ]),
       ...others.map((name) => [...compile(name), '-o', object(name)]),
     ];
@@ -97,7 +100,7 @@ async function build({ compiler, arch = process.arch, folder, portable = false, 
       for (let job = waiting.shift(); job; job = waiting.shift()) await run(compiler, job);
     });
     await Promise.all(workers);
-    const objects = [...sets, ...others].map(object);
+    const objects = [...perSet.map(({ file }) => file), ...others].map(object);
     const link = ['-shared', '-pthread', ...linkerFlags({ portable, flags })];
     await run(compiler, [...link, ...objects, '-o', join(work, `mindts.${extension}`)]);
     for (const path of objects) rmSync(path);

@@ -149,21 +149,27 @@ struct Phase {
 template <int PX, int C>
 void conv_input_tile(const Op& op, const Phase& down, const Phase& right, const float* dy, ptrdiff_t dy_row, ptrdiff_t dy_plane,
                      const float* w, int from, int to, int i, int k, float* dx, bool accumulate) {
-  const int y0 = down.low(i, op.out_h), y1 = down.high(i, 1), x0 = right.low(k, op.out_w), x1 = right.high(k, PX);
+  const int y0 = down.low(i, op.out_h), y1 = down.high(i, 1);
   vec acc[C][PX];
   for (int c = 0; c < C; c++)
     for (int p = 0; p < PX; p++) acc[c][p] = vec{};
-  for (int co = from; co < to; co++)
-    for (int y = y0; y <= y1; y++) {
-      const float* at = dy + co * dy_plane + (i + down.shift - y) * dy_row + (k + right.shift - x0) * LANES;
-      const float* taps = w + (((ptrdiff_t)co * down.taps + y) * right.taps + x0) * C;
-      for (int x = x0; x <= x1; x++, at -= LANES, taps += C) {
-        vec v[PX];
-        for (int p = 0; p < PX; p++) v[p] = load(at + p * LANES);
-        for (int c = 0; c < C; c++)
-          for (int p = 0; p < PX; p++) acc[c][p] += v[p] * taps[c];
+  // Taps x0 to x1 of each row; a known number of them is one run of instructions.
+  auto sum = [&](auto known, int x0, int x1) {
+    const int n = decltype(known)::value ? decltype(known)::value : x1 - x0 + 1;
+    for (int co = from; co < to; co++)
+      for (int y = y0; y <= y1; y++) {
+        const float* at = dy + co * dy_plane + (i + down.shift - y) * dy_row + (k + right.shift - x0) * LANES;
+        const float* taps = w + (((ptrdiff_t)co * down.taps + y) * right.taps + x0) * C;
+        for (int x = 0; x < n; x++, at -= LANES, taps += C) {
+          vec v[PX];
+          for (int p = 0; p < PX; p++) v[p] = load(at + p * LANES);
+          for (int c = 0; c < C; c++)
+            for (int p = 0; p < PX; p++) acc[c][p] += v[p] * taps[c];
+        }
       }
-    }
+  };
+  if (right.taps == 3) sum(std::integral_constant<int, 3>{}, 0, 2);
+  else sum(std::integral_constant<int, 0>{}, right.low(k, op.out_w), right.high(k, PX));
   const ptrdiff_t step = op.stride_w * (ptrdiff_t)LANES;
   for (int c = 0; c < C; c++)
     for (int p = 0; p < PX; p++) {

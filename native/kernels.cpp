@@ -8,20 +8,10 @@
 #include "norm.h"
 #include "optimizer.h"
 #include "pool.h"
+#include "supported.h"
 
 namespace mindts::MINDTS_ISA {
 namespace {
-
-int supported() {
-#if defined(__AVX512F__)
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq");
-#elif defined(__AVX2__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-  return 1;
-#endif
-}
 
 size_t op_scratch(const Op& op) {
   switch (op.kind) {

@@ -47,6 +47,12 @@ int mindts_predict(mindts_program*, const uint8_t* images, int32_t stored, const
 // Ends a running mindts_train after its step; may be called from any thread.
 void mindts_stop(mindts_program*);
 
+// Photos need no program. 0: not a JPEG of the usual kind, or damaged; nothing is left in mindts_error.
+int mindts_photo_size(const uint8_t* bytes, int32_t size, int32_t* width_height);
+// view: left, top, width, height of what is cut out; the width and height it is resized to; left, top, width, height of
+//       what is kept of that; whether it is flipped. out: [height][width][3]
+int mindts_photo_view(const uint8_t* bytes, int32_t size, const int32_t* view, uint8_t* out);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

@@ -4,15 +4,33 @@ export { parseOptions } from './args/parse.js';
 export * from './base/errors.js';
 export { writeFileAtomic } from './base/files.js';
 export { log } from './base/log.js';
+export { type Progress, startProgress } from './base/progress.js';
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
 export { type Conversion, convertCheckpoint } from './checkpoint/convert.js';
 export type { NetworkHints } from './checkpoint/network-of.js';
 export { type Job, type LaunchFile, type LaunchSpec, launch } from './cli/launch.js';
-export { dataUrl, deviceOptions, networkOptions, startOptions, trainingOptions } from './cli/options.js';
+export {
+  dataUrl,
+  deviceOptions,
+  imagenetOptions,
+  networkOptions,
+  startOptions,
+  trainingOptions,
+} from './cli/options.js';
 export { printSummary } from './cli/summary.js';
+export { type CifarOptions, cifar10, cifar100, cifarTransforms } from './dataset/cifar.js';
+export { type DataInfo, dataInfo, type PassCount } from './dataset/data-info.js';
 export { type Dataset, fromArrays } from './dataset/dataset.js';
+export {
+  type ImageFolderOptions,
+  type ImageStream,
+  imageFolder,
+  imagenetTransforms,
+  type PassOptions,
+} from './dataset/image-stream.js';
 export { type MnistOptions, mnist, mnistTransforms } from './dataset/mnist.js';
 export { type InputPlan, normalize, rescale, resize, type Transform } from './dataset/transforms.js';
+export { centerCrop, type ImageTransform, randomHorizontalFlip, randomResizedCrop } from './dataset/views.js';
 export type { CompileOptions, Engine, Program, ProgramState } from './engine/engine.js';
 export { type NativeOptions, nativeEngine } from './engine/native/native.js';
 export { referenceEngine } from './engine/reference/reference.js';

@@ -14,7 +14,7 @@ import { flag, type Options, text } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
 import { log } from '../base/log.js';
 import { packageRoot } from '../base/package.js';
-import { deviceOptions, networkOptions, trainingOptions } from './options.js';
+import { deviceOptions, imagenetOptions, networkOptions, trainingOptions } from './options.js';
 import { runToEnd } from './report.js';
 
 /** What a launch file says of itself. */
@@ -41,7 +41,7 @@ const COMMON: Options<{ config: string | undefined; debug: boolean }> = {
 };
 
 /** What a configuration file may hold for other launch files. */
-const SHARED = { ...trainingOptions, ...networkOptions, ...deviceOptions };
+const SHARED = { ...imagenetOptions, ...trainingOptions, ...networkOptions, ...deviceOptions };
 
 /**
  * Makes a launch file.

@@ -17,6 +17,7 @@ const launchFile = (name: string) => async () => {
 const COMMANDS: Readonly<Record<string, Command>> = {
   train: { description: 'train LeNet-5 on an MNIST-format data set', load: launchFile('train') },
   inference: { description: 'classify a test set with a trained checkpoint', load: launchFile('inference') },
+  read_imagenet: { description: 'read a folder of photos once, as training would', load: launchFile('read_imagenet') },
   ckpt: { description: 'look into checkpoints and convert them', load: async () => (await import('./ckpt.js')).ckpt },
   dataset: { description: 'make and look into data sets', load: async () => (await import('./dataset.js')).dataset },
   doctor: {
@@ -26,7 +27,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 };
 
 function help(): string {
-  const rows = Object.entries(COMMANDS).map(([name, { description }]) => `  ${name.padEnd(10)} ${description}`);
+  const rows = Object.entries(COMMANDS).map(([name, { description }]) => `  ${name.padEnd(14)} ${description}`);
   return [
     'Trains neural networks on AI platforms and at home.',
     '',

@@ -40,6 +40,34 @@ export const startOptions: Options<{ ckpt_url: string | undefined; ckpt_skip: st
   ckpt_skip: text({ placeholder: 'NAMES', description: 'layers that start afresh in spite of it, such as fc2,fc3' }),
 };
 
+/** Where ImageNet lies and how it is read; configs/imagenet.yaml holds the seed's settings. */
+export const imagenetOptions: Options<{
+  data_url: string;
+  split: 'train' | 'val';
+  batch_size: number;
+  image_size: number;
+  drop_remainder: boolean;
+  seed: number;
+  workers: number | undefined;
+}> = {
+  data_url: text({
+    default: '/cache/sfs/data/imagenet',
+    placeholder: 'URL',
+    description: 'ImageNet: a folder, or a zip, that holds train/ and val/',
+  }),
+  split: choice(['train', 'val'], { default: 'train', description: 'which half of it' }),
+  batch_size: integer({ min: 1, default: 16, description: 'images per batch' }),
+  image_size: integer({
+    min: 16,
+    max: 1024,
+    default: 224,
+    description: 'rows and columns of what is cut out of a photo',
+  }),
+  drop_remainder: flag({ default: true, description: 'leave out a last batch that is not full' }),
+  seed: integer({ default: 1, description: 'the same seed gives the same batches' }),
+  workers: integer({ min: 1, max: 256, description: 'threads that decode (default: all processors)' }),
+};
+
 /** How training goes; configs/mnist.yaml holds the seed's settings. */
 export const trainingOptions: Options<{
   epoch_size: number;

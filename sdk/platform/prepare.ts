@@ -144,7 +144,7 @@ async function onlyZip(folder: string, url: string): Promise<string | undefined>
 async function innermost(folder: string): Promise<string> {
   const entries = (await entriesOf(folder)).filter(({ name }) => !name.startsWith('.'));
   const [only] = entries;
-  const isDataFolder = only?.name === 'train' || only?.name === 'test';
+  const isDataFolder = ['train', 'test', 'val'].includes(only?.name);
   if (entries.length !== 1 || !only.isDirectory() || isDataFolder) return folder;
   return innermost(join(folder, only.name));
 }

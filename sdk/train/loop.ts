@@ -4,9 +4,11 @@
  */
 import { TrainError } from '../base/errors.js';
 import { log } from '../base/log.js';
-import { checksum, type Dataset, epochOrder, everySample } from '../dataset/dataset.js';
+import { type Dataset, everySample } from '../dataset/dataset.js';
+import type { ImageStream } from '../dataset/image-stream.js';
 import type { Program, ProgramState } from '../engine/engine.js';
 import type { Callback, EpochRecord, Run, StopReason } from './callback.js';
+import { feedOf, isStream } from './feed.js';
 import type { Evaluation, TrainOptions } from './options.js';
 import { type Plan, type Progress, restore, snapshot, type Trained } from './snapshot.js';
 
@@ -16,14 +18,14 @@ const PAUSE_MS = 200;
 /** What the loop needs of a model. */
 export interface TrainedModel extends Trained {
   readonly seed: number;
-  evaluateWith(state: ProgramState, data: Dataset): Promise<Evaluation>;
+  evaluateWith(state: ProgramState, data: Dataset | ImageStream): Promise<Evaluation>;
 }
 
 /** Carries out a model's `train`. */
 export async function runTraining(
   model: TrainedModel,
   program: Program,
-  data: Dataset,
+  data: Dataset | ImageStream,
   options: TrainOptions & { readonly batchSize: number },
 ): Promise<readonly EpochRecord[]> {
   const { epochs, batchSize, dropRemainder = true, callbacks = [], resume, signal, validation } = options;
@@ -31,12 +33,13 @@ export async function runTraining(
   for (const { name, everySteps } of callbacks)
     if (everySteps !== undefined) requireWhole(`${name}: everySteps`, everySteps);
   const stepsPerEpoch = dropRemainder ? Math.floor(data.size / batchSize) : Math.ceil(data.size / batchSize);
+  const feed = feedOf(data, { seed: model.seed, batchSize, dropRemainder, signal });
   const plan: Plan = {
     seed: model.seed,
     batchSize,
     dropRemainder,
     samples: data.size,
-    data: checksum(data),
+    data: feed.checksum,
     stepsPerEpoch,
   };
   const progress: Progress = {
@@ -49,7 +52,6 @@ export async function runTraining(
   if (resume) restore(resume, { model, program, plan, progress, callbacks });
   const end = epochs * stepsPerEpoch;
   let reason: StopReason | undefined;
-  let shuffled: { readonly epoch: number; readonly order: Int32Array } = { epoch: 0, order: new Int32Array() };
   const run = view();
   const interrupt = (): void => program.stop();
   signal?.addEventListener('abort', interrupt);
@@ -71,6 +73,7 @@ export async function runTraining(
     throw error;
   } finally {
     signal?.removeEventListener('abort', interrupt);
+    await feed.close();
   }
   await endTraining();
   if (reason === 'interrupted') {
@@ -110,9 +113,10 @@ export async function runTraining(
       await each((callback) => callback.onEpochBegin?.(run, epoch));
     }
     const steps = Math.min(chunk, stepsPerEpoch - inEpoch, ...callbacks.map((callback) => untilPause(callback)));
-    const order = currentOrder(epoch).subarray(inEpoch * batchSize, (inEpoch + steps) * batchSize);
     const start = performance.now();
-    const result = await program.train(data, order, { learningRate: progress.learningRate });
+    const samples = await feed.next({ epoch, step: inEpoch, steps });
+    if (samples === undefined || signal?.aborted) return chunk;
+    const result = await program.train(samples.data, samples.order, { learningRate: progress.learningRate });
     const took = performance.now() - start;
     progress.elapsed += took;
     progress.step += result.losses.length;
@@ -143,11 +147,6 @@ export async function runTraining(
     };
     run.history.push(record);
     await each((callback) => callback.onEpochEnd?.(run, record));
-  }
-
-  function currentOrder(epoch: number): Int32Array {
-    if (shuffled.epoch !== epoch) shuffled = { epoch, order: epochOrder(data.size, { seed: model.seed, epoch }) };
-    return shuffled.order;
   }
 
   async function each(call: (callback: Callback) => void | Promise<void> | undefined): Promise<void> {
@@ -206,11 +205,11 @@ function requireWhole(what: string, value: number): void {
 async function evaluateDuring(
   model: TrainedModel,
   program: Program,
-  data: Dataset,
-  validation: Dataset,
+  data: Dataset | ImageStream,
+  validation: Dataset | ImageStream,
 ): Promise<Evaluation> {
   const samePlan = JSON.stringify(data.plan) === JSON.stringify(validation.plan);
-  if (!samePlan) return model.evaluateWith(program.state(), validation);
+  if (!samePlan || isStream(validation)) return model.evaluateWith(program.state(), validation);
   const { loss, correct } = await program.evaluate(validation, everySample(validation));
   return { loss, accuracy: correct / validation.size };
 }

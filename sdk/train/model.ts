@@ -3,6 +3,7 @@ import { DatasetError } from '../base/errors.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { matchParameters, requireFinite } from '../checkpoint/match.js';
 import { type Dataset, everySample } from '../dataset/dataset.js';
+import type { ImageStream } from '../dataset/image-stream.js';
 import type { Engine, Program, ProgramState } from '../engine/engine.js';
 import { cpuEngine } from '../engine/select.js';
 import { type Loss, softmaxCrossEntropy } from '../nn/losses.js';
@@ -10,10 +11,14 @@ import { initialParameters, type Network } from '../nn/network.js';
 import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
 import { count } from '../nn/value.js';
 import type { EpochRecord } from './callback.js';
+import { isStream } from './feed.js';
 import { runTraining } from './loop.js';
 import type { Evaluation, LoadOptions, ModelOptions, Prediction, TrainOptions } from './options.js';
 import { skippedParameters } from './skip.js';
 import { parametersAlone } from './snapshot.js';
+
+/** Images of a stream; a data set in memory is evaluated as a whole. */
+const EVALUATED_AT_ONCE = 64;
 
 /**
  * Trains, evaluates and predicts.
@@ -76,13 +81,13 @@ export class Model {
   }
 
   /**
-   * Trains for a number of epochs.
+   * Trains for a number of epochs. The batches of a stream are decoded while those before them are trained on.
    *
    * @returns one record per epoch, those before a resume included where a callback restored them
    * @throws DatasetError `E_BATCH` when the data set holds no whole batch, `E_SHAPE` when it does not fit the network
    * @throws TrainError `E_DIVERGED` when the loss is no longer a finite number, `E_INTERRUPTED` when `signal` aborts
    */
-  async train(data: Dataset, options: TrainOptions): Promise<readonly EpochRecord[]> {
+  async train(data: Dataset | ImageStream, options: TrainOptions): Promise<readonly EpochRecord[]> {
     const batchSize = options.batchSize ?? 32;
     if (!Number.isInteger(batchSize) || batchSize < 1) {
       throw new DatasetError('E_BATCH', `the batch size must be a whole number of at least 1, not ${batchSize}`);
@@ -104,13 +109,18 @@ export class Model {
     }
   }
 
-  /** Loss and accuracy over a whole data set. */
-  async evaluate(data: Dataset): Promise<Evaluation> {
+  /**
+   * Loss and accuracy over a whole data set; images of a stream that cannot be decoded are left out.
+   *
+   * @throws DatasetError `E_SHAPE` when it does not fit the network, `E_EMPTY` when no image of a stream can be decoded
+   */
+  async evaluate(data: Dataset | ImageStream): Promise<Evaluation> {
     return this.evaluateWith(this.current, data);
   }
 
   /** The same, with the parameters of another state. */
-  async evaluateWith(state: ProgramState, data: Dataset): Promise<Evaluation> {
+  async evaluateWith(state: ProgramState, data: Dataset | ImageStream): Promise<Evaluation> {
+    if (isStream(data)) return this.evaluateStream(state, data);
     const { loss, correct } = await this.withProgram(data, state, (program) =>
       program.evaluate(data, everySample(data)),
     );
@@ -128,9 +138,28 @@ export class Model {
     return { logits, classes };
   }
 
-  private async withProgram<T>(data: Dataset, state: ProgramState, use: (program: Program) => Promise<T>): Promise<T> {
+  private async evaluateStream(state: ProgramState, stream: ImageStream): Promise<Evaluation> {
+    let seen = 0;
+    const sum = { loss: 0, correct: 0 };
+    await this.withProgram(stream, state, async (program) => {
+      for await (const batch of stream.batches({ batchSize: Math.min(EVALUATED_AT_ONCE, stream.size) })) {
+        const { loss, correct } = await program.evaluate(batch, everySample(batch));
+        sum.loss += loss * batch.size;
+        sum.correct += correct;
+        seen += batch.size;
+      }
+    });
+    if (seen === 0) throw new DatasetError('E_EMPTY', `${stream.source}: none of its images can be decoded`);
+    return { loss: sum.loss / seen, accuracy: sum.correct / seen };
+  }
+
+  private async withProgram<T>(
+    data: Dataset | ImageStream,
+    state: ProgramState,
+    use: (program: Program) => Promise<T>,
+  ): Promise<T> {
     this.requireFit(data);
-    const program = this.compile(data, data.size);
+    const program = this.compile(data, isStream(data) ? Math.min(EVALUATED_AT_ONCE, data.size) : data.size);
     try {
       program.load(state);
       return await use(program);
@@ -139,13 +168,13 @@ export class Model {
     }
   }
 
-  private compile(data: Dataset, batchSize: number): Program {
+  private compile(data: Pick<Dataset, 'plan'>, batchSize: number): Program {
     const { network, loss, optimizer, seed } = this;
     return this.engine.compile(network, { loss, optimizer, batchSize, seed, input: data.plan });
   }
 
   /** @throws DatasetError `E_SHAPE`, `E_LABEL` */
-  private requireFit({ plan, classes, source }: Dataset): void {
+  private requireFit({ plan, classes, source }: Pick<Dataset, 'plan' | 'classes' | 'source'>): void {
     const { inputShape, outputShape, name } = this.network;
     const shape = [plan.source.channels, plan.height, plan.width];
     const fits = inputShape.length === 1 ? count(shape) === inputShape[0] : shape.join() === inputShape.join();

@@ -1,6 +1,7 @@
 /** What a model takes and gives. */
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import type { Dataset } from '../dataset/dataset.js';
+import type { ImageStream } from '../dataset/image-stream.js';
 import type { Engine } from '../engine/engine.js';
 import type { Loss } from '../nn/losses.js';
 import type { Network } from '../nn/network.js';
@@ -36,7 +37,7 @@ export interface TrainOptions {
   /** Leave out an epoch's last, smaller batch. Default true. */
   readonly dropRemainder?: boolean;
   /** Evaluated after every epoch. */
-  readonly validation?: Dataset;
+  readonly validation?: Dataset | ImageStream;
   readonly callbacks?: readonly Callback[];
   /** Goes on from here, bit for bit, instead of from the beginning. */
   readonly resume?: Checkpoint;

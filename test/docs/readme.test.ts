@@ -50,7 +50,7 @@ test('mindts commands in the documents are there, with the flags they are given'
     return known;
   };
   for (const { name, line } of code) {
-    const [, command, subcommand] = /^(?:npx )?mindts ([a-z]+)(?: ([a-z]+)\b(?![./:]))?/.exec(line) ?? [];
+    const [, command, subcommand] = /^(?:npx )?mindts ([a-z_]+)(?: ([a-z]+)\b(?![./:]))?/.exec(line) ?? [];
     if (command === undefined) continue;
     const help = await helpOf(subcommand === undefined ? command : `${command} ${subcommand}`);
     t.not(help, '', `${name}: ${line}`);

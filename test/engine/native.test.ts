@@ -2,20 +2,20 @@
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { EngineError } from '../../sdk/base/errors.js';
-import { seededRandom } from '../../sdk/base/random.js';
-import { type Dataset, epochOrder, fromArrays } from '../../sdk/dataset/dataset.js';
-import { normalize, rescale, resize } from '../../sdk/dataset/transforms.js';
-import type { Engine, Program, TrainResult } from '../../sdk/engine/engine.js';
+import { epochOrder, fromArrays } from '../../sdk/dataset/dataset.js';
+import { rescale } from '../../sdk/dataset/transforms.js';
+import type { Program } from '../../sdk/engine/engine.js';
 import { instructionSets, nativeEngine } from '../../sdk/engine/native/native.js';
 import { referenceEngine } from '../../sdk/engine/reference/reference.js';
 import { batchNorm, dense, flatten, input } from '../../sdk/nn/layers.js';
 import { LeNet5 } from '../../sdk/nn/lenet.js';
 import { softmaxCrossEntropy } from '../../sdk/nn/losses.js';
-import { initialParameters, type Network, network } from '../../sdk/nn/network.js';
+import { initialParameters, network } from '../../sdk/nn/network.js';
 import { adam, sgd, slotNames } from '../../sdk/nn/optimizers.js';
 import { globalAvgPool2d } from '../../sdk/nn/pooling.js';
 import { relativeDifference, sameBits, sameState } from './closeness.js';
-import { arbitraryCase, type Case } from './random-network.js';
+import { arbitraryCase } from './random-network.js';
+import { compile, equal, near, noise, sameParameters, sameResult, trainEpoch } from './same.js';
 
 const loss = softmaxCrossEntropy();
 const reference = referenceEngine();
@@ -23,9 +23,6 @@ const anyThreads = fc.integer({ min: 1, max: 3 });
 
 /** The most that two engines may differ by, relative to the largest magnitude in an array. */
 const TOLERANCE = 1e-4;
-
-/** What counts as small in parameters, first and second moments: gradients may be 0 but for rounding, where terms cancel. */
-const SLOT_FLOORS = [0.01, 0.01, 1e-6];
 
 // The seed is fixed. Where a value lies within rounding of ReLU's kink, or two of them in one pool, engines rightly go
 // different ways; random seeds would meet that now and then.
@@ -41,8 +38,8 @@ for (const instructionSet of sets) {
         const native = compile(nativeEngine({ threads, instructionSet }), drawn);
         const expected = compile(reference, drawn);
         for (let epoch = 0; epoch < 2; epoch++) {
-          sameResult(await trainEpoch(native, drawn, epoch), await trainEpoch(expected, drawn, epoch));
-          sameParameters(drawn.network, native, expected);
+          sameResult(await trainEpoch(native, drawn, epoch), await trainEpoch(expected, drawn, epoch), TOLERANCE);
+          sameParameters(drawn.network, [native, expected], TOLERANCE);
         }
         native.close();
       }),
@@ -59,9 +56,10 @@ for (const instructionSet of sets) {
         const order = epochOrder(drawn.data.size, { seed: drawn.seed, epoch: 0 });
         const result = await native.evaluate(drawn.data, order);
         const right = await expected.evaluate(drawn.data, order);
-        near('loss', [result.loss], [right.loss], 0.01);
+        near('loss', [result.loss], [right.loss], { tolerance: TOLERANCE, floor: 0.01 });
         equal('correct', result.correct, right.correct);
-        near('outputs', await native.predict(drawn.data, order), await expected.predict(drawn.data, order));
+        const outputs = await native.predict(drawn.data, order);
+        near('outputs', outputs, await expected.predict(drawn.data, order), { tolerance: TOLERANCE });
         equal('an unchanged state', sameState(native.state(), before), true);
         native.close();
       }),
@@ -76,8 +74,8 @@ for (const instructionSet of sets) {
       const drawn = { network: net, data, batchSize: 32, optimizer, parameters: initialParameters(net, 1), seed: 1 };
       const native = compile(nativeEngine({ threads: 2, instructionSet }), drawn);
       const expected = compile(reference, drawn);
-      sameResult(await trainEpoch(native, drawn, 1), await trainEpoch(expected, drawn, 1));
-      sameParameters(net, native, expected);
+      sameResult(await trainEpoch(native, drawn, 1), await trainEpoch(expected, drawn, 1), TOLERANCE);
+      sameParameters(net, [native, expected], TOLERANCE);
       native.close();
     }
   });
@@ -218,58 +216,4 @@ function availableSets(): readonly string[] {
 
 function compileTiny(): Program {
   return nativeEngine({ threads: 2 }).compile(tiny, { loss, optimizer: sgd(), batchSize: 1, input: pixel.plan });
-}
-
-/** A program for a case, holding the case's parameters. */
-function compile(engine: Engine, { network: net, data, batchSize, optimizer, parameters }: Case): Program {
-  const program = engine.compile(net, { loss, optimizer, batchSize, input: data.plan });
-  program.load({ parameters, slots: slotNames(optimizer).map(() => new Float32Array(parameters.length)), step: 0 });
-  return program;
-}
-
-function trainEpoch(program: Program, { data, seed, optimizer }: Case, epoch: number): Promise<TrainResult> {
-  return program.train(data, epochOrder(data.size, { seed, epoch }), { learningRate: optimizer.learningRate });
-}
-
-function sameResult(actual: TrainResult, expected: TrainResult): void {
-  equal('ended', actual.ended, expected.ended);
-  equal('correct', actual.correct, expected.correct);
-  near('losses', actual.losses, expected.losses, 0.01);
-}
-
-/** Compares parameter by parameter, so that a large one does not hide what is wrong in a small one. */
-function sameParameters({ parameters }: Network, actual: Program, expected: Program): void {
-  const [a, e] = [actual.state(), expected.state()];
-  equal('step', a.step, e.step);
-  equal('number of slots', a.slots.length, e.slots.length);
-  for (const [k, values] of [a.parameters, ...a.slots].entries()) {
-    const right = k === 0 ? e.parameters : e.slots[k - 1];
-    const largest = right.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    for (const { name, offset, size } of parameters) {
-      const part = [values, right].map((array) => array.subarray(offset, offset + size));
-      near(k === 0 ? name : `slot ${k} of ${name}`, part[0], part[1], Math.max(largest / 1000, SLOT_FLOORS[k]));
-    }
-  }
-}
-
-function near(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>, floor?: number): void {
-  const apart = relativeDifference(actual, expected, floor);
-  if (!(apart <= TOLERANCE)) throw new Error(`${what}: ${apart} apart`);
-}
-
-function equal<T>(what: string, actual: T, expected: T): void {
-  if (actual !== expected) throw new Error(`${what}: ${String(actual)}, not ${String(expected)}`);
-}
-
-/** Random 28×28 images for LeNet. */
-function noise(size: number, { outputShape: [classes] }: Network): Dataset {
-  const random = seededRandom(1, 'noise');
-  return fromArrays({
-    images: Uint8Array.from({ length: size * 784 }, () => random.below(256)),
-    labels: Int32Array.from({ length: size }, () => random.below(classes)),
-    height: 28,
-    width: 28,
-    classes,
-    transforms: [resize(32, 32), rescale(1 / 255), normalize(0.5, 0.3)],
-  });
 }

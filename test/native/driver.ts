@@ -1,4 +1,4 @@
-/** Builds the native library with a compiler and flags of one's own, and runs kernels_test.cpp against it. */
+/** Builds the native library with a compiler and flags of one's own, and runs a test program against it. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,18 +24,27 @@ export interface Build {
   readonly options?: readonly string[];
   /** What runs the program: an emulator, with its arguments. */
   readonly runner?: readonly string[];
+  /** The program's source in this folder. Default `kernels_test`. */
+  readonly test?: string;
 }
 
-/** Runs kernels_test with arguments; gives what it printed. */
+/** Runs the program with arguments; gives what it printed. */
 export type Driver = (...args: readonly string[]) => string;
 
 /** Compiles library and driver. */
-export function compileDriver({ folder, compiler, flags = [], options = [], runner = [] }: Build): Driver {
+export function compileDriver({
+  folder,
+  compiler,
+  flags = [],
+  options = [],
+  runner = [],
+  test = 'kernels_test',
+}: Build): Driver {
   const library = join(folder, 'library');
   const env = { ...process.env, CXX: compiler };
   run(process.execPath, [join(root, 'native/build.mjs'), '--to', library, ...options, '--', ...flags], env);
-  const program = join(folder, 'kernels_test');
-  const source = join(root, 'test/native/kernels_test.cpp');
+  const program = join(folder, test);
+  const source = join(root, `test/native/${test}.cpp`);
   const warnings = ['-Wall', '-Wextra', '-Werror'];
   run(compiler, ['-std=c++17', ...warnings, ...flags, source, join(library, 'mindts.so'), '-o', program]);
   const [command, ...before] = [...runner, program];

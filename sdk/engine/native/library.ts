@@ -1,8 +1,9 @@
 /** The shared library behind the native engine: where it lies, and its C functions (native/mindts.h) typed. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, sep } from 'node:path';
+import { sep } from 'node:path';
 import { EngineError } from '../../base/errors.js';
+import { libraryCandidates } from '../../base/native-library.js';
 import { packageRoot } from '../../base/package.js';
 
 /** An opaque pointer of C. */
@@ -70,15 +71,6 @@ const ABI = 2;
 const BUILD = packageRoot.includes(`${sep}node_modules${sep}`) ? 'npm rebuild mindts' : 'npm run build';
 const platform = `${process.platform}-${process.arch}`;
 let loaded: NativeLibrary | undefined;
-
-/** Where the library may be: built here, or prebuilt in the package. `MINDTS_NATIVE` names another, or `off`. */
-export function libraryCandidates(): readonly string[] {
-  const wanted = process.env['MINDTS_NATIVE'];
-  if (wanted === 'off') return [];
-  if (wanted) return [wanted];
-  const file = `mindts.${process.platform === 'darwin' ? 'dylib' : 'so'}`;
-  return [join(packageRoot, 'native', 'build', file), join(packageRoot, 'native', 'prebuilt', platform, file)];
-}
 
 /**
  * Loads the library once.
