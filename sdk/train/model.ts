@@ -69,11 +69,13 @@ export class Model {
    * @throws CheckpointError `E_CKPT_MISSING`, `E_CKPT_SHAPE`, `E_CKPT_NETWORK`, `E_CKPT_NAN` (naming the parameters),
    *   `E_CKPT_SKIP` for a name that the network does not have
    */
-  load(checkpoint: Checkpoint, { source = 'the checkpoint', skip = [] }: LoadOptions = {}): void {
+  load(checkpoint: Checkpoint, { source = 'the checkpoint', skip }: LoadOptions = {}): void {
     const { network } = this;
-    const skipped = skippedParameters(network, skip);
+    const skipped = skippedParameters(network, skip ?? []);
     const taken = network.parameters.filter(({ name }) => !skipped.has(name));
-    matchParameters(checkpoint.parameters, new Map(taken.map(({ name, shape }) => [name, shape])), source);
+    const wanted = new Map(taken.map(({ name, shape }) => [name, shape]));
+    const remedies = ['--network', '--num_classes', ...(skip === undefined ? [] : ['--ckpt_skip' as const])] as const;
+    matchParameters(checkpoint.parameters, wanted, source, { remedies });
     requireFinite(checkpoint.parameters, taken, source);
     const parameters = initialParameters(network, this.seed);
     for (const { name, offset } of taken) parameters.set(checkpoint.parameters.get(name)?.data ?? [], offset);

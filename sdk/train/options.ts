@@ -25,7 +25,7 @@ export interface ModelOptions {
 export interface LoadOptions {
   /** What to call the checkpoint in an error: its file. */
   readonly source?: string;
-  /** Layers or parameters that start afresh, whatever the checkpoint holds: `['fc3']`. */
+  /** Layers or parameters that start afresh, whatever the checkpoint holds: `['fc3']`; where a list is given, errors say what else might. */
   readonly skip?: readonly string[] | undefined;
 }
 

@@ -125,7 +125,10 @@ test('layers and parameters that are skipped start as the seed draws them, the o
   t.same(model.checkpoint().parameters, given, 'nothing is skipped that was not named');
   t.throws(() => wider.load(checkpoint, { source: 'a.ckpt' }), {
     code: 'E_CKPT_SHAPE',
-    message: /^a\.ckpt: "fc3\.weight" .*; "fc3\.bias" .* --ckpt_skip fc3$/,
+    message: /^a\.ckpt: "fc3\.weight" .*; "fc3\.bias" .*; its classes are 10: --num_classes 10$/,
+  });
+  t.throws(() => wider.load(checkpoint, { source: 'a.ckpt', skip: [] }), {
+    message: /: --num_classes 10; training can start layers afresh: --ckpt_skip fc3$/,
   });
   wider.load(checkpoint, { skip: ['fc3'] });
   t.throws(() => model.load(checkpoint, { skip: ['fc3', 'fc4'] }), {
