@@ -55,7 +55,7 @@ export interface Evaluation {
 
 /** What a model says of each sample of a data set. */
 export interface Prediction {
-  /** `[size, outputs]`, row by row, in the order of the data set. */
+  /** `[size, outputs]`, row by row, in the order of the data set; of a stream, without the images that cannot be decoded. */
   readonly logits: Float32Array;
   /** The class of the largest logit, the first of equals. */
   readonly classes: Int32Array;
