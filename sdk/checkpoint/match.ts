@@ -72,7 +72,7 @@ function advice(parameters: ReadonlyMap<string, Float32Tensor>, expected: Shapes
     const given = parameters.get(name)?.shape;
     return given?.join() === (layerOf(name) === layerOf(last) ? [classes, ...shape.slice(1)] : shape).join();
   });
-  if (onlyClasses && remedies.includes('--num_classes'))
+  if (onlyClasses && classes !== undefined && classes > 1 && remedies.includes('--num_classes'))
     return `; its classes are ${classes}: --num_classes ${classes}`;
   if (!remedies.includes('--network')) return '';
   // The command line's images have one channel.
@@ -80,10 +80,13 @@ function advice(parameters: ReadonlyMap<string, Float32Tensor>, expected: Shapes
   if (found === undefined) return '';
   const { name, network } = found;
   const [, height, width] = network.inputShape;
-  const isSame = network.parameters.every((parameter) => expected.has(parameter.name));
+  // Layers that are skipped are not expected.
+  const isSame = [...expected.keys()].every((of) => network.parameters.some((parameter) => parameter.name === of));
   const wanted = isSame ? expected : parameterShapes(buildNetwork(name).network);
   const output = layerOf(network.parameters[network.parameters.length - 1].name);
-  const other = network.parameters.filter(({ name: of, shape }) => wanted.get(of)?.join() !== shape.join());
+  const other = network.parameters.filter(({ name: of, shape }) => {
+    return wanted.has(of) && wanted.get(of)?.join() !== shape.join();
+  });
   const flags = [
     `--network ${name}`,
     ...(remedies.includes('--num_classes') && other.some(({ name: of }) => layerOf(of) === output)

@@ -1,7 +1,7 @@
 /** A model: what a script holds. Network, loss and optimizer together, driven over data sets by an engine. */
 import { DatasetError, NetworkError } from '../base/errors.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import { matchParameters, requireFinite } from '../checkpoint/match.js';
+import { matchParameters, type Remedy, requireFinite } from '../checkpoint/match.js';
 import { type Dataset, everySample } from '../dataset/dataset.js';
 import type { ImageStream } from '../dataset/image-stream.js';
 import type { Engine, Program, ProgramState } from '../engine/engine.js';
@@ -80,7 +80,12 @@ export class Model {
     const skipped = skippedParameters(network, skip ?? []);
     const taken = network.parameters.filter(({ name }) => !skipped.has(name));
     const wanted = new Map(taken.map(({ name, shape }) => [name, shape]));
-    const remedies = ['--network', '--num_classes', ...(skip === undefined ? [] : ['--ckpt_skip' as const])] as const;
+    const output = network.parameters[network.parameters.length - 1];
+    const remedies: readonly Remedy[] = [
+      '--network',
+      ...(skipped.has(output?.name) ? [] : ['--num_classes' as const]),
+      ...(skip === undefined ? [] : ['--ckpt_skip' as const]),
+    ];
     matchParameters(checkpoint.parameters, wanted, source, { remedies });
     requireFinite(checkpoint.parameters, taken, source);
     const parameters = initialParameters(network, this.seed);

@@ -64,7 +64,7 @@ test('what would help is named where whoever reads it can use it', async (t) => 
     [new Map([['ip1.weight', [1]]]), / wants "ip1\.weight"; these parameters fit --network lenet5 --num_classes 12$/],
     [
       new Map([...of({ classes: 12 }), ['fc4.weight', [1]]]),
-      /lacks "fc4\.weight"; these parameters fit --network lenet5$/,
+      /lacks "fc4\.weight"; these parameters fit --network lenet5 --num_classes 12$/,
     ],
   ] as const) {
     t.throws(() => matchParameters(given, expected, 'a.ckpt', { remedies }), { message });

@@ -158,6 +158,11 @@ test('layers and parameters that are skipped start as the seed draws them, the o
     message: /: --num_classes 10; training can start layers afresh: --ckpt_skip fc3$/,
   });
   wider.load(checkpoint, { skip: ['fc3'] });
+  const larger = new Model({ network: LeNet5({ height: 64, width: 64 }), engine });
+  t.throws(() => larger.load(checkpoint, { skip: ['fc3'] }), {
+    message:
+      / fit --network lenet5 --image_height 32 --image_width 32; training can start layers afresh: --ckpt_skip fc1$/,
+  });
   t.throws(() => model.load(checkpoint, { skip: ['fc3', 'fc4'] }), {
     code: 'E_CKPT_SKIP',
     message: /^cannot skip "fc4": the network lenet has the layers conv1, conv2, fc1, fc2, fc3,/,
