@@ -21,6 +21,7 @@ const spec = {
 
 export default mindts.launch(import.meta.url, spec, async (args, { signal }) => {
   // Prepare: copy and unzip what came from the platform.
+  const startFromCheckpoint = await mindts.fetchStart(args);
   const folder = await mindts.prepareData(args.data_url);
   const output = await mindts.prepareOutput({ url: args.train_url, resume: args.resume });
 
@@ -34,9 +35,7 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const optimizer = mindts.sgd({ learningRate, momentum, weightDecay });
   const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, optimizer, engine, seed: args.seed });
-  const start = args.ckpt_url && (await mindts.fetchCheckpoint(args.ckpt_url));
-  if (start)
-    model.load(await mindts.loadCheckpoint(start), { source: args.ckpt_url, skip: args.ckpt_skip?.split(',') });
+  if (!output.resume) startFromCheckpoint(model);
 
   // Train, save, copy back.
   const { save_checkpoint_steps: saveCheckpointSteps, keep_checkpoint_max: keepCheckpointMax } = args;

@@ -17,6 +17,7 @@ export {
   startOptions,
   trainingOptions,
 } from './cli/options.js';
+export { fetchStart } from './cli/start.js';
 export { printSummary } from './cli/summary.js';
 export { type CifarOptions, cifar10, cifar100, cifarTransforms } from './dataset/cifar.js';
 export { type DataInfo, dataInfo, type PassCount } from './dataset/data-info.js';

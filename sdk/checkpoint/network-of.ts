@@ -1,22 +1,25 @@
 /** Which network the parameters of a file are for. Files of parameters do not say; most can be told by names and shapes. */
 import { CheckpointError } from '../base/errors.js';
-import type { Network, Parameter } from '../nn/network.js';
-import { buildNetwork, NETWORK_NAMES, type NetworkName } from '../nn/networks.js';
+import { isNetwork, type Network } from '../nn/network.js';
+import { NETWORK_NAMES, type NetworkName } from '../nn/networks.js';
+import { candidates, fittingNetworks, type ImageSize } from './fit.js';
 import { parameterShapes } from './layer-names.js';
 import { matchParameters } from './match.js';
 import type { Float32Tensor } from './tensor-file.js';
 
 /** What is known of the network beforehand. */
-export interface NetworkHints {
-  /** One of `NETWORK_NAMES`; default: the one that a checkpoint of ours names, else the one that the parameters fit. */
-  readonly network?: NetworkName | undefined;
-  /** Rows and columns of its images. Default: the network's own where they fit, else the smallest square that does. */
+export interface NetworkHints extends ImageSize {
+  /**
+   * One of `NETWORK_NAMES`, or a network itself; default: the one that a checkpoint of ours names, else the one that the
+   * parameters fit.
+   */
+  readonly network?: NetworkName | Network | undefined;
+  /** Rows and columns of a named network's images. Default: its own where they fit, else the smallest square that does. */
   readonly height?: number | undefined;
   readonly width?: number | undefined;
 }
 
 type Parameters = ReadonlyMap<string, Float32Tensor>;
-type Image = Pick<NetworkHints, 'height' | 'width'>;
 
 /**
  * The network that parameters are for, with its classes, channels and image size.
@@ -31,47 +34,27 @@ export function networkOf(
   { network, trained, ...image }: NetworkHints & { readonly trained?: string | undefined },
   source: string,
 ): Network {
-  const names = network === undefined ? NETWORK_NAMES : [network];
-  const fitting = names.flatMap((name) => fit(name, parameters, image) ?? []);
-  const found = fitting.find(({ name }) => name === trained) ?? fitting[0];
-  if (found !== undefined) return found;
+  if (isNetwork(network)) {
+    matchParameters(parameters, parameterShapes(network), source);
+    return network;
+  }
+  if (network !== undefined && !NETWORK_NAMES.includes(network)) {
+    const known = NETWORK_NAMES.join(', ');
+    throw new CheckpointError(
+      'E_CKPT_NETWORK',
+      `network: ${JSON.stringify(network)} is none of ${known}, and no network that network() made`,
+    );
+  }
+  const fitting = fittingNetworks(parameters, { ...image, ...(network && { names: [network] }) });
+  const found = fitting.find(({ network: { name } }) => name === trained) ?? fitting[0];
+  if (found !== undefined) return found.network;
   if (network !== undefined) {
     // What does not fit is named as it differs from the network's own size.
     const [wanted] = candidates(network, parameters, image);
-    matchParameters(parameters, parameterShapes(wanted), source);
+    matchParameters(parameters, parameterShapes(wanted), source, { remedies: ['--network'] });
   }
   throw new CheckpointError(
     'E_CKPT_NETWORK',
-    `${source}: its parameters are for none of ${NETWORK_NAMES.join(', ')} that reads square images; say which it is with --network, and --image_height and --image_width`,
+    `${source}: its parameters are for none of ${NETWORK_NAMES.join(', ')} that reads square images; say which it is with --network, and --image_height and --image_width, or give convertCheckpoint a network of your own`,
   );
-}
-
-/** The network of this name whose parameters these are; undefined when they are another's. */
-function fit(name: NetworkName, parameters: Parameters, image: Image): Network | undefined {
-  const own = buildNetwork(name).network.parameters;
-  if (!own.every((parameter) => parameters.has(parameter.name))) return undefined;
-  for (const network of candidates(name, parameters, image)) {
-    const isSame = ({ name: parameter, shape }: Parameter): boolean =>
-      parameters.get(parameter)?.shape.join() === shape.join();
-    if (network.parameters.every(isSame)) return network;
-  }
-  return undefined;
-}
-
-/** What the parameters may be for: the network's own image size first, then squares, the smallest first. */
-function* candidates(name: NetworkName, parameters: Parameters, image: Image): Generator<Network, undefined> {
-  const own = buildNetwork(name).network;
-  const sizeIn = ({ name: parameter }: Parameter, dimension: number): number | undefined =>
-    // 0 is no size.
-    parameters.get(parameter)?.shape[dimension] || undefined;
-  const [first] = own.parameters;
-  const classes = sizeIn(own.parameters[own.parameters.length - 1], 0);
-  const channels = first.shape.length === 4 ? [sizeIn(first, 1)] : [1, 3];
-  const squares = Array.from({ length: 1009 }, (_, i) => 16 + i);
-  for (const size of [undefined, ...squares]) {
-    for (const each of channels) {
-      const { height = size, width = size } = image;
-      yield buildNetwork(name, { classes, channels: each, height, width }).network;
-    }
-  }
 }

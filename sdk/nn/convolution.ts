@@ -1,5 +1,5 @@
 /** Convolutions as data. */
-import { requireSize, type Value, type WeightOptions, weightAndBias } from './value.js';
+import { requireName, requireSize, type Value, type WeightOptions, weightAndBias } from './value.js';
 import { type WindowOptions, windowOver } from './window.js';
 
 /**
@@ -13,6 +13,7 @@ import { type WindowOptions, windowOver } from './window.js';
  */
 export function conv2d(x: Value, options: WeightOptions & WindowOptions & { readonly outChannels: number }): Value {
   const { name, outChannels } = options;
+  requireName('conv2d', name);
   requireSize(name, 'outChannels', outChannels);
   const { window, places } = windowOver(name, x, options);
   return {
@@ -38,6 +39,7 @@ export function depthwiseConv2d(
   options: WeightOptions & WindowOptions & { readonly multiplier?: number },
 ): Value {
   const { name, multiplier = 1 } = options;
+  requireName('depthwiseConv2d', name);
   requireSize(name, 'multiplier', multiplier);
   const { window, places } = windowOver(name, x, options);
   const channels = x.shape[0] * multiplier;

@@ -6,6 +6,7 @@ import {
   type Layer,
   type ParameterSpec,
   plain,
+  requireName,
   requireSize,
   show,
   type Value,
@@ -32,6 +33,7 @@ export function input(shape: readonly number[]): Value {
  */
 export function dense(x: Value, options: WeightOptions & { readonly outFeatures: number }): Value {
   const { name, outFeatures } = options;
+  requireName('dense', name);
   if (x.shape.length !== 1) {
     throw new NetworkError('E_SHAPE', `${name}: a dense layer reads a vector, not ${show(x.shape)}; flatten it first`);
   }
@@ -99,6 +101,7 @@ export function batchNorm(
     momentum = 0.9,
   }: { readonly name: string; readonly epsilon?: number; readonly momentum?: number },
 ): Value {
+  requireName('batchNorm', name);
   // Engines and files hold float32: an epsilon that is 0 there divides by 0.
   const isPositive = Math.fround(epsilon) > 0 && Number.isFinite(Math.fround(epsilon));
   if (!isPositive || !(momentum >= 0 && momentum < 1)) {

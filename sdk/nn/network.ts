@@ -86,6 +86,18 @@ export function network(name: string, output: Value): Network {
   };
 }
 
+/** Whether a value that came from JavaScript is a {@link Network}: made by `network`, or by a function that calls it. */
+export function isNetwork(value: unknown): value is Network {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'nodes' in value &&
+    Array.isArray(value.nodes) &&
+    'parameters' in value &&
+    Array.isArray(value.parameters)
+  );
+}
+
 /**
  * The parameters' first values, all of them one after another in the order of {@link Network.parameters}.
  *

@@ -92,6 +92,12 @@ export function requireImage(layer: string, x: Value): readonly [number, number,
   return [x.shape[0], x.shape[1], x.shape[2]];
 }
 
+/** @throws NetworkError `E_NAME` without a name, which its parameters need */
+export function requireName(layer: Layer['kind'], name: unknown): void {
+  if (typeof name === 'string' && name !== '') return;
+  throw new NetworkError('E_NAME', `${layer}: needs a name for its parameters, such as name: '${layer}1'`);
+}
+
 /** @throws NetworkError `E_SHAPE` unless it is a whole number of at least `least` */
 export function requireSize(layer: string, what: string, size: number, least = 1): void {
   if (!Number.isInteger(size) || size < least) {

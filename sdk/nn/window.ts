@@ -62,6 +62,12 @@ function paddingOf(
     const total = Math.max(0, (Math.ceil(size / step) - 1) * step + kernel - size);
     return [Math.floor(total / 2), Math.ceil(total / 2)];
   }
+  if (typeof padding === 'string') {
+    throw new NetworkError(
+      'E_SHAPE',
+      `${layer}: padding must be 'same', 'valid', a number or rows and columns, not ${JSON.stringify(padding)}`,
+    );
+  }
   const each = pair(padding)[axis];
   requireSize(layer, 'padding', each, 0);
   if (each >= kernel) {

@@ -43,6 +43,14 @@ export function feedOf(data: Dataset | ImageStream, options: FeedOptions): Feed 
   return isStream(data) ? streamFeed(data, options) : memoryFeed(data, options);
 }
 
+/** Steps of an epoch. */
+export function stepsPerEpoch(
+  { size }: Pick<Dataset, 'size'>,
+  { batchSize, dropRemainder }: Pick<FeedOptions, 'batchSize' | 'dropRemainder'>,
+): number {
+  return Math[dropRemainder ? 'floor' : 'ceil'](size / batchSize);
+}
+
 /** Whether samples come batch by batch. */
 export function isStream(data: Dataset | ImageStream): data is ImageStream {
   return 'batches' in data;

@@ -8,7 +8,7 @@ import { type Dataset, everySample } from '../dataset/dataset.js';
 import type { ImageStream } from '../dataset/image-stream.js';
 import type { Program, ProgramState } from '../engine/engine.js';
 import type { Callback, EpochRecord, Run, StopReason } from './callback.js';
-import { feedOf, isStream } from './feed.js';
+import { feedOf, isStream, stepsPerEpoch as stepsIn } from './feed.js';
 import type { Evaluation, TrainOptions } from './options.js';
 import { type Plan, type Progress, restore, snapshot, type Trained } from './snapshot.js';
 
@@ -32,7 +32,7 @@ export async function runTraining(
   requireWhole('epochs', epochs);
   for (const { name, everySteps } of callbacks)
     if (everySteps !== undefined) requireWhole(`${name}: everySteps`, everySteps);
-  const stepsPerEpoch = dropRemainder ? Math.floor(data.size / batchSize) : Math.ceil(data.size / batchSize);
+  const stepsPerEpoch = stepsIn(data, { batchSize, dropRemainder });
   const feed = feedOf(data, { seed: model.seed, batchSize, dropRemainder, signal });
   const plan: Plan = {
     seed: model.seed,

@@ -1,17 +1,17 @@
 /** A model: what a script holds. Network, loss and optimizer together, driven over data sets by an engine. */
-import { DatasetError } from '../base/errors.js';
+import { DatasetError, NetworkError } from '../base/errors.js';
 import type { Checkpoint } from '../checkpoint/checkpoint.js';
-import { matchParameters, requireFinite } from '../checkpoint/match.js';
+import { matchParameters, type Remedy, requireFinite } from '../checkpoint/match.js';
 import { type Dataset, everySample } from '../dataset/dataset.js';
 import type { ImageStream } from '../dataset/image-stream.js';
 import type { Engine, Program, ProgramState } from '../engine/engine.js';
 import { cpuEngine } from '../engine/select.js';
 import { type Loss, softmaxCrossEntropy } from '../nn/losses.js';
-import { initialParameters, type Network } from '../nn/network.js';
+import { initialParameters, isNetwork, type Network } from '../nn/network.js';
 import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
 import { count } from '../nn/value.js';
 import type { EpochRecord } from './callback.js';
-import { isStream } from './feed.js';
+import { isStream, stepsPerEpoch } from './feed.js';
 import { runTraining } from './loop.js';
 import type { Evaluation, LoadOptions, ModelOptions, Prediction, TrainOptions } from './options.js';
 import { skippedParameters } from './skip.js';
@@ -37,9 +37,14 @@ export class Model {
   readonly engine: Engine;
   readonly seed: number;
   private current: ProgramState;
+  /** Epochs of `current`, one in hand included, as the checkpoints of a run count them. */
+  private epochs = 0;
 
-  /** @throws EngineError when the engine that was asked for is not here */
+  /** @throws NetworkError `E_NETWORK` without a network; EngineError when the engine that was asked for is not here */
   constructor({ network, loss, optimizer, engine, seed = 1 }: ModelOptions) {
+    if (!isNetwork(network)) {
+      throw new NetworkError('E_NETWORK', 'a model needs a network: new Model({ network: LeNet5() })');
+    }
     this.network = network;
     this.loss = loss ?? softmaxCrossEntropy();
     this.optimizer = optimizer ?? sgd({ learningRate: 0.01, momentum: 0.9 });
@@ -55,10 +60,11 @@ export class Model {
   }
 
   /**
-   * The parameters as a checkpoint, for `saveCheckpoint`; where training stands is in the checkpoints of `ModelCheckpoint`.
+   * The parameters as a checkpoint, for `saveCheckpoint`, with the epochs and steps that they were trained for here; what a
+   * run needs to go on is in the checkpoints of `ModelCheckpoint`.
    */
   checkpoint(): Checkpoint {
-    return parametersAlone(this.network, this.current);
+    return parametersAlone(this.network, this.current, this.epochs);
   }
 
   /**
@@ -69,15 +75,23 @@ export class Model {
    * @throws CheckpointError `E_CKPT_MISSING`, `E_CKPT_SHAPE`, `E_CKPT_NETWORK`, `E_CKPT_NAN` (naming the parameters),
    *   `E_CKPT_SKIP` for a name that the network does not have
    */
-  load(checkpoint: Checkpoint, { source = 'the checkpoint', skip = [] }: LoadOptions = {}): void {
+  load(checkpoint: Checkpoint, { source = 'the checkpoint', skip }: LoadOptions = {}): void {
     const { network } = this;
-    const skipped = skippedParameters(network, skip);
+    const skipped = skippedParameters(network, skip ?? []);
     const taken = network.parameters.filter(({ name }) => !skipped.has(name));
-    matchParameters(checkpoint.parameters, new Map(taken.map(({ name, shape }) => [name, shape])), source);
+    const wanted = new Map(taken.map(({ name, shape }) => [name, shape]));
+    const output = network.parameters[network.parameters.length - 1];
+    const remedies: readonly Remedy[] = [
+      '--network',
+      ...(skipped.has(output?.name) ? [] : ['--num_classes' as const]),
+      ...(skip === undefined ? [] : ['--ckpt_skip' as const]),
+    ];
+    matchParameters(checkpoint.parameters, wanted, source, { remedies });
     requireFinite(checkpoint.parameters, taken, source);
     const parameters = initialParameters(network, this.seed);
     for (const { name, offset } of taken) parameters.set(checkpoint.parameters.get(name)?.data ?? [], offset);
     this.current = { parameters, slots: this.current.slots.map((slot) => new Float32Array(slot.length)), step: 0 };
+    this.epochs = 0;
   }
 
   /**
@@ -104,7 +118,14 @@ export class Model {
       program.load(this.current);
       return await runTraining(this, program, data, { ...options, batchSize });
     } finally {
+      const { step } = this.current;
       this.current = program.state();
+      // A resumed run's steps are all of its own; where it could not begin, nothing is new.
+      const before =
+        options.resume && this.current.step !== step ? { step: 0, epochs: 0 } : { step, epochs: this.epochs };
+      const { dropRemainder = true } = options;
+      const ofEpoch = stepsPerEpoch(data, { batchSize, dropRemainder });
+      this.epochs = before.epochs + Math.ceil((this.current.step - before.step) / ofEpoch);
       program.close();
     }
   }
@@ -127,11 +148,26 @@ export class Model {
     return { loss, accuracy: correct / data.size };
   }
 
-  /** The network's output for every sample of a data set. */
-  async predict(data: Dataset): Promise<Prediction> {
-    const logits = await this.withProgram(data, this.current, (program) => program.predict(data, everySample(data)));
+  /**
+   * The network's output for every sample of a data set; of a stream, for the images that can be decoded, in the order of its
+   * files. Those left out are in `stream.skipped`.
+   *
+   * @throws DatasetError `E_SHAPE` when it does not fit the network, `E_EMPTY` when no image of a stream can be decoded
+   */
+  async predict(data: Dataset | ImageStream): Promise<Prediction> {
     const outputs = this.network.outputShape[0];
-    const classes = Int32Array.from({ length: data.size }, (_, i) => {
+    const logits = await this.withProgram(data, this.current, async (program) => {
+      if (!isStream(data)) return program.predict(data, everySample(data));
+      const all = new Float32Array(data.size * outputs);
+      let at = 0;
+      for await (const batch of wholePass(data)) {
+        const part = await program.predict(batch, everySample(batch));
+        all.set(part, at);
+        at += part.length;
+      }
+      return all.slice(0, at);
+    });
+    const classes = Int32Array.from({ length: logits.length / outputs }, (_, i) => {
       const row = logits.subarray(i * outputs, (i + 1) * outputs);
       return row.reduce((best, value, c) => (value > row[best] ? c : best), 0);
     });
@@ -142,14 +178,13 @@ export class Model {
     let seen = 0;
     const sum = { loss: 0, correct: 0 };
     await this.withProgram(stream, state, async (program) => {
-      for await (const batch of stream.batches({ batchSize: Math.min(EVALUATED_AT_ONCE, stream.size) })) {
+      for await (const batch of wholePass(stream)) {
         const { loss, correct } = await program.evaluate(batch, everySample(batch));
         sum.loss += loss * batch.size;
         sum.correct += correct;
         seen += batch.size;
       }
     });
-    if (seen === 0) throw new DatasetError('E_EMPTY', `${stream.source}: none of its images can be decoded`);
     return { loss: sum.loss / seen, accuracy: sum.correct / seen };
   }
 
@@ -191,4 +226,14 @@ export class Model {
       );
     }
   }
+}
+
+/** All images of a stream that can be decoded. */
+async function* wholePass(stream: ImageStream): AsyncGenerator<Dataset, void, undefined> {
+  let seen = 0;
+  for await (const batch of stream.batches({ batchSize: Math.min(EVALUATED_AT_ONCE, stream.size) })) {
+    seen += batch.size;
+    yield batch;
+  }
+  if (seen === 0) throw new DatasetError('E_EMPTY', `${stream.source}: none of its images can be decoded`);
 }

@@ -25,7 +25,7 @@ export interface ModelOptions {
 export interface LoadOptions {
   /** What to call the checkpoint in an error: its file. */
   readonly source?: string;
-  /** Layers or parameters that start afresh, whatever the checkpoint holds: `['fc3']`. */
+  /** Layers or parameters that start afresh, whatever the checkpoint holds: `['fc3']`; where a list is given, errors say what else might. */
   readonly skip?: readonly string[] | undefined;
 }
 
@@ -55,7 +55,7 @@ export interface Evaluation {
 
 /** What a model says of each sample of a data set. */
 export interface Prediction {
-  /** `[size, outputs]`, row by row, in the order of the data set. */
+  /** `[size, outputs]`, row by row, in the order of the data set; of a stream, without the images that cannot be decoded. */
   readonly logits: Float32Array;
   /** The class of the largest logit, the first of equals. */
   readonly classes: Int32Array;

@@ -49,8 +49,8 @@ interface Running {
 }
 
 /** A network's parameters as a checkpoint: what another training may start from. */
-export function parametersAlone(network: Network, { parameters, step }: ProgramState): Checkpoint {
-  return { parameters: named(network, parameters, (name) => name), optimizer: new Map(), epoch: 0, step };
+export function parametersAlone(network: Network, { parameters, step }: ProgramState, epoch: number): Checkpoint {
+  return { parameters: named(network, parameters, (name) => name), optimizer: new Map(), epoch, step };
 }
 
 /** Everything a run needs to go on from where it is. */

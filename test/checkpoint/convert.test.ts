@@ -4,7 +4,8 @@ import { type Test, test } from 'tap';
 import { type Checkpoint, loadCheckpoint, saveCheckpoint } from '../../sdk/checkpoint/checkpoint.js';
 import { convertCheckpoint } from '../../sdk/checkpoint/convert.js';
 import type { Float32Tensor } from '../../sdk/checkpoint/tensor-file.js';
-import { initialParameters, type Network } from '../../sdk/nn/network.js';
+import { dense, input } from '../../sdk/nn/layers.js';
+import { initialParameters, type Network, network } from '../../sdk/nn/network.js';
 import { buildNetwork, NETWORK_NAMES } from '../../sdk/nn/networks.js';
 import { floats } from './files.js';
 
@@ -87,7 +88,7 @@ test('a network that is asked for must be the one in the file', async (t) => {
   await t.rejects(convertCheckpoint(path, join(t.testdirName, 'a.safetensors'), { network: 'lenet5' }), {
     code: 'E_CKPT_SHAPE',
     message:
-      /"conv1\.weight" has the shape \[20, 1, 5, 5\], and this network wants \[6, 1, 5, 5\]; .*lacks "fc1\.weight"/,
+      /"conv1\.weight" has the shape \[20, 1, 5, 5\], and this network wants \[6, 1, 5, 5\]; .*lacks "fc1\.weight".*; these parameters fit --network lenet5-caffe$/,
   });
   await t.rejects(convertCheckpoint(path, join(t.testdirName, 'a.json'), { height: 100 }), { code: 'E_CKPT_NETWORK' });
   await t.rejects(convertCheckpoint(path, join(t.testdirName, 'a.h5')), {
@@ -96,6 +97,32 @@ test('a network that is asked for must be the one in the file', async (t) => {
   });
   const none = await saved(t, new Map([['lstm.weight', floats([0, 1])]]));
   await t.rejects(convertCheckpoint(none, join(t.testdirName, 'a.json')), { code: 'E_CKPT_NETWORK' });
+});
+
+test('a network of one’s own is given itself, and its parameters must be those of the file', async (t) => {
+  const own = network('own', dense(input([3]), { name: 'fc', outFeatures: 2 }));
+  const path = await saved(t, drawn(own));
+  for (const format of ['json', 'onnx', 'safetensors']) {
+    const to = join(t.testdirName, `a.${format}`);
+    t.equal((await convertCheckpoint(path, to, { network: own })).network, own);
+    t.ok(readFileSync(to).length > 0);
+  }
+  t.strictSame((await loadCheckpoint(join(t.testdirName, 'a.json'))).parameters, drawn(own));
+  const wider = network('wider', dense(input([4]), { name: 'fc', outFeatures: 2 }));
+  for (const format of ['json', 'onnx', 'safetensors']) {
+    await t.rejects(convertCheckpoint(path, join(t.testdirName, `b.${format}`), { network: wider }), {
+      code: 'E_CKPT_SHAPE',
+      message: /"fc\.weight" has the shape \[2, 3\], and this network wants \[2, 4\]/,
+    });
+  }
+  for (const wrong of ['lenet6', 7, {}]) {
+    // From JavaScript.
+    const args = [path, join(t.testdirName, 'b.onnx'), { network: wrong }];
+    await t.rejects(Reflect.apply(convertCheckpoint, undefined, args), {
+      code: 'E_CKPT_NETWORK',
+      message: `network: ${JSON.stringify(wrong)} is none of lenet5, lenet300-100, lenet5-caffe, lenet-keras, and no network that network() made`,
+    });
+  }
 });
 
 test('what the new format has no place for is named; .ckpt and .safetensors hold everything', async (t) => {

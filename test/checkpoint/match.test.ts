@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { matchParameters, requireFinite } from '../../sdk/checkpoint/match.js';
+import { LeNet5 } from '../../sdk/nn/lenet.js';
 import { floats } from './files.js';
 
 const lenet = new Map([
@@ -33,7 +34,7 @@ test('all parameters that do not fit are named in one error, with both shapes an
   t.throws(() => matchParameters(lenet, wanted, 'a.ckpt'), {
     code: 'E_CKPT_SHAPE',
     message:
-      'a.ckpt: "conv1.weight" has the shape [1, 2], and this network wants [2, 1]; "fc.bias" has the shape [2], and this network wants [12]; lacks "conv1.bias". Was it for other classes or another image size? Training can start layers afresh: --ckpt_skip conv1,fc',
+      'a.ckpt: "conv1.weight" has the shape [1, 2], and this network wants [2, 1]; "fc.bias" has the shape [2], and this network wants [12]; lacks "conv1.bias"; is it a checkpoint of another network?',
   });
   const many = Array.from({ length: 30 }, (_, i) => `layer${i}.weight`);
   t.throws(
@@ -43,8 +44,39 @@ test('all parameters that do not fit are named in one error, with both shapes an
         new Map(many.map((name) => [name, [2]])),
         'x',
       ),
-    { message: /"layer11\.weight" has the shape \[1\], and this network wants \[2\] and 18 more\. Was/ },
+    {
+      message:
+        /"layer11\.weight" has the shape \[1\], and this network wants \[2\] and 18 more; was it for other classes or another image size\?$/,
+    },
   );
+});
+
+test('what would help is named where whoever reads it can use it', async (t) => {
+  const of = (options: Parameters<typeof LeNet5>[0]) => {
+    return new Map(LeNet5(options).parameters.map(({ name, shape }) => [name, shape]));
+  };
+  const given = new Map(Array.from(of({ classes: 12 }), ([name, shape]) => [name, floats(shape)]));
+  const remedies = ['--network', '--num_classes'] as const;
+  for (const [expected, message] of [
+    [of({}), /; its classes are 12: --num_classes 12$/],
+    [of({ height: 64, classes: 12 }), /; these parameters fit --network lenet5 --image_height 32 --image_width 32$/],
+    [of({ height: 64 }), / fit --network lenet5 --num_classes 12 --image_height 32 --image_width 32$/],
+    [new Map([['ip1.weight', [1]]]), / wants "ip1\.weight"; these parameters fit --network lenet5 --num_classes 12$/],
+    [
+      new Map([...of({ classes: 12 }), ['fc4.weight', [1]]]),
+      /lacks "fc4\.weight"; these parameters fit --network lenet5 --num_classes 12$/,
+    ],
+  ] as const) {
+    t.throws(() => matchParameters(given, expected, 'a.ckpt', { remedies }), { message });
+  }
+  const training = { remedies: [...remedies, '--ckpt_skip'] as const };
+  t.throws(() => matchParameters(given, of({}), 'a.ckpt', training), {
+    message: /; its classes are 12: --num_classes 12; training can start layers afresh: --ckpt_skip fc3$/,
+  });
+  t.throws(() => matchParameters(given, new Map([...of({}), ['fc4.weight', [1]]]), 'a.ckpt', training), {
+    message: /; these parameters fit --network lenet5 --num_classes 12$/,
+  });
+  t.throws(() => matchParameters(given, of({}), 'a.ckpt'), { message: /another image size\?$/ });
 });
 
 test('parameters that are no numbers are all named, with how many', async (t) => {

@@ -95,15 +95,27 @@ test('parameters that do not fit, or are no numbers, are refused by name', async
   const { root, given, inference, train } = await place(t);
   await save(given('lenet.caffemodel'), lenet());
   const message =
-    /"fc3\.weight" has the shape \[10, 84\], and this network wants \[12, 84\]; "fc3\.bias" has the shape \[10\], and .* --ckpt_skip fc3/;
+    /"fc3\.weight" has the shape \[10, 84\], and this network wants \[12, 84\]; "fc3\.bias" has the shape \[10\], and .*; its classes are 10: --num_classes 10$/m;
   await refuses(t, 'other classes', {
     args: inference(given('lenet.caffemodel'), '--num_classes', '12'),
     message,
     root,
   });
+  await refuses(t, 'other classes in training', {
+    args: train('--ckpt_url', given('lenet.caffemodel'), '--num_classes', '12'),
+    message: /: --num_classes 10; training can start layers afresh: --ckpt_skip fc3$/m,
+    root,
+  });
+  await refuses(t, 'layers to skip of no checkpoint', {
+    args: train('--ckpt_skip', 'fc3'),
+    message: /--ckpt_skip fc3: without --ckpt_url every layer starts afresh/,
+    code: 2,
+    root,
+  });
   await refuses(t, 'another network', {
     args: inference(given('lenet.caffemodel'), '--network', 'lenet300-100'),
-    message: /belongs to another network: it holds "conv1\.weight", .* wants "ip1\.weight"/,
+    message:
+      /belongs to another network: it holds "conv1\.weight", .* wants "ip1\.weight".*; these parameters fit --network lenet5$/m,
     root,
   });
   const sick = lenet();
@@ -146,12 +158,12 @@ test('conversions that cannot be are refused, naming what there is', async (t) =
     [
       'another network',
       convert(given('lenet.ckpt'), join(root, 'a.onnx'), '--network', 'lenet5-caffe'),
-      /"conv1\.weight" has the shape \[6, 1, 5, 5\], and this network wants \[20, 1, 5, 5\]/,
+      /"conv1\.weight" has the shape \[6, 1, 5, 5\], and this network wants \[20, 1, 5, 5\].*; these parameters fit --network lenet5$/m,
     ],
     [
       'another size',
       convert(given('lenet.ckpt'), join(root, 'a.json'), '--network', 'lenet5', '--image_height', '64'),
-      /"fc1\.weight" has the shape/,
+      /"fc1\.weight" has the shape .*; these parameters fit --network lenet5 --image_height 32 --image_width 32$/m,
     ],
   ] as const) {
     await refuses(t, what, { args, message, root });
@@ -167,6 +179,7 @@ test('training starts from a model of Caffe for other classes, its last layer af
     options,
   );
   t.equal(trained.code, 0, trained.stderr);
+  t.match(trained.stdout, /starting from .*lenet\.caffemodel; fc3 afresh$/m);
   t.match(trained.stdout, /next .* --num_classes 12 --result_url result/);
   const converted = await run(
     ['ckpt', 'convert', join(root, 'out', 'checkpoint_lenet-1_1.ckpt'), join(root, 'a.json')],

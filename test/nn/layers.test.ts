@@ -29,6 +29,22 @@ test('shapes follow from layer to layer', async (t) => {
   t.equal(count([]), 1);
 });
 
+test('a layer with parameters needs a name', async (t) => {
+  // From JavaScript.
+  for (const [kind, layer, x, options] of [
+    ['conv2d', conv2d, image, { outChannels: 4, kernelSize: 3 }],
+    ['depthwiseConv2d', depthwiseConv2d, image, { kernelSize: 3 }],
+    ['dense', dense, input([9]), { outFeatures: 4, name: '' }],
+    ['batchNorm', batchNorm, image, {}],
+  ] as const) {
+    t.throws(() => Reflect.apply(layer, undefined, [x, options]), {
+      name: 'NetworkError',
+      code: 'E_NAME',
+      message: new RegExp(`^${kind}: needs a name`),
+    });
+  }
+});
+
 test('parameters have the layouts of MindSpore and PyTorch', async (t) => {
   t.same(shapes(conv2d(image, { name: 'conv', outChannels: 4, kernelSize: [5, 2] })), [
     ['conv.weight', 4, 3, 5, 2],

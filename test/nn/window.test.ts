@@ -26,6 +26,15 @@ test('a number pads both sides, and two pad rows and columns', async (t) => {
   t.same(windowOver('conv', image, { kernelSize: 9, padding: 2 }).places, [4, 2], 'a kernel may need its padding');
 });
 
+test('padding of another name says which there are', async (t) => {
+  // From JavaScript.
+  const options = { kernelSize: 3, padding: 'full' };
+  t.throws(() => Reflect.apply(windowOver, undefined, ['conv1', image, options]), {
+    code: 'E_SHAPE',
+    message: `conv1: padding must be 'same', 'valid', a number or rows and columns, not "full"`,
+  });
+});
+
 test('any window has the places that its definition counts, and each holds some of the image', async () => {
   const size = fc.integer({ min: 1, max: 9 });
   const padding = fc.oneof(fc.constantFrom('valid' as const, 'same' as const), fc.nat(8));

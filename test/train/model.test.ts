@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import type { Checkpoint } from '../../sdk/checkpoint/checkpoint.js';
 import { fromArrays } from '../../sdk/dataset/dataset.js';
 import { nativeEngine } from '../../sdk/engine/native/native.js';
 import { referenceEngine } from '../../sdk/engine/reference/reference.js';
@@ -7,6 +8,7 @@ import { dense, flatten, input, relu } from '../../sdk/nn/layers.js';
 import { LeNet5 } from '../../sdk/nn/lenet.js';
 import { network } from '../../sdk/nn/network.js';
 import { sgd } from '../../sdk/nn/optimizers.js';
+import type { Callback } from '../../sdk/train/callback.js';
 import { Model } from '../../sdk/train/model.js';
 import { smallDigits } from '../small-digits.js';
 
@@ -107,6 +109,31 @@ test('a loss that is no number stops the run, names the step and keeps the param
   }
 });
 
+test('a checkpoint says the epochs and steps that its parameters were trained for', async (t) => {
+  const { train } = smallDigits();
+  const model = new Model({ network: mlp(), engine: nativeEngine({ threads: 1 }) });
+  const counts = () => [model.checkpoint().epoch, model.checkpoint().step];
+  const steps = Math.floor(train.size / 32);
+  t.same(counts(), [0, 0]);
+  await model.train(train, { epochs: 2, batchSize: 32 });
+  t.same(counts(), [2, 2 * steps]);
+  let last: Checkpoint | undefined;
+  const keep: Callback = { name: 'keep', onTrainEnd: (run) => void (last = run.checkpoint()) };
+  const other = new Model({ network: mlp(), engine: nativeEngine({ threads: 1 }) });
+  await other.train(train, { epochs: 3, batchSize: 32, callbacks: [keep] });
+  await model.train(train, { epochs: 1, batchSize: 32 });
+  t.same(counts(), [3, 3 * steps], 'more training adds to it');
+  await model.train(train, { epochs: 4, batchSize: 32, ...(last && { resume: last }) });
+  t.same(counts(), [4, 4 * steps], 'a resumed one goes on from the checkpoint’s');
+  model.load(model.checkpoint());
+  t.same(counts(), [0, 0], 'a start is fresh');
+});
+
+test('a model without a network is refused', async (t) => {
+  // From JavaScript.
+  t.throws(() => Reflect.construct(Model, [{}]), { name: 'NetworkError', code: 'E_NETWORK' });
+});
+
 test('layers and parameters that are skipped start as the seed draws them, the others are those of the checkpoint', async (t) => {
   const engine = nativeEngine({ threads: 1 });
   const [given, fresh] = [7, 1].map((seed) => new Model({ network: LeNet5(), engine, seed }).checkpoint().parameters);
@@ -125,9 +152,17 @@ test('layers and parameters that are skipped start as the seed draws them, the o
   t.same(model.checkpoint().parameters, given, 'nothing is skipped that was not named');
   t.throws(() => wider.load(checkpoint, { source: 'a.ckpt' }), {
     code: 'E_CKPT_SHAPE',
-    message: /^a\.ckpt: "fc3\.weight" .*; "fc3\.bias" .* --ckpt_skip fc3$/,
+    message: /^a\.ckpt: "fc3\.weight" .*; "fc3\.bias" .*; its classes are 10: --num_classes 10$/,
+  });
+  t.throws(() => wider.load(checkpoint, { source: 'a.ckpt', skip: [] }), {
+    message: /: --num_classes 10; training can start layers afresh: --ckpt_skip fc3$/,
   });
   wider.load(checkpoint, { skip: ['fc3'] });
+  const larger = new Model({ network: LeNet5({ height: 64, width: 64 }), engine });
+  t.throws(() => larger.load(checkpoint, { skip: ['fc3'] }), {
+    message:
+      / fit --network lenet5 --image_height 32 --image_width 32; training can start layers afresh: --ckpt_skip fc1$/,
+  });
   t.throws(() => model.load(checkpoint, { skip: ['fc3', 'fc4'] }), {
     code: 'E_CKPT_SKIP',
     message: /^cannot skip "fc4": the network lenet has the layers conv1, conv2, fc1, fc2, fc3,/,

@@ -136,6 +136,23 @@ test('evaluation leaves bad images out; one of nothing but those is refused', as
   await t.rejects(small().evaluate(bad), { code: 'E_EMPTY', message: /none of its images can be decoded/ });
 });
 
+test('prediction leaves bad images out, in the order of the files', async (t) => {
+  const { held, folder } = await images(t);
+  const model = small();
+  const { logits, classes } = await model.predict(held);
+  t.equal(classes.length, 18);
+  t.equal(logits.length, 36);
+  t.same([...held.skipped.keys()].sort(), ['a/bad.jpg', 'b/bad.jpg']);
+  const all: Dataset[] = [];
+  for await (const batch of held.batches({ batchSize: 20 })) all.push(batch);
+  const memory = await model.predict(all[0]);
+  t.same(logits, memory.logits, 'as the same images in memory');
+  t.same(classes, memory.classes);
+  for (const name of ['a', 'b']) writeFiles(folder, { [`bad/${name}/1.jpg`]: 'x' });
+  const bad = await imageFolder(`${folder}/bad`, { transforms: imagenetTransforms('val', 32) });
+  await t.rejects(model.predict(bad), { code: 'E_EMPTY' });
+});
+
 test('a last, smaller batch is trained on when asked', async (t) => {
   const { train } = await images(t);
   const [record] = await small().train(train, { epochs: 1, batchSize: 8, dropRemainder: false });
