@@ -11,7 +11,7 @@ const spec = {
   config: 'imagenet.yaml',
   options: {
     ...mindts.imagenetOptions,
-    train_url: mindts.text({ default: '/cache/output', placeholder: 'URL', description: 'where data_info.json goes' }),
+    train_url: mindts.text({ required: true, placeholder: 'URL', description: 'where data_info.json goes' }),
     limit: mindts.integer({ min: 1, description: 'batches to read (default: all)' }),
   },
   examples: ['npx mindts read_imagenet --data_url imagenet --train_url out --limit 100'],

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { writeClasses, writeFiles } from '../dataset/pictures.js';
@@ -52,6 +52,15 @@ test('the other half, a part of a pass, and the last, smaller batch can be asked
   });
   t.match(await read('--split=val', '--limit=1', '--image_size=32'), { code: 0 });
   t.match(infoIn(root), { batches: 1, read: { batches: 1, images: 16 } });
+});
+
+test('without --train_url nothing is read and nothing written', async (t) => {
+  const root = t.testdir({});
+  t.match(await run(['read_imagenet'], { cache: join(root, 'cache') }), {
+    code: 2,
+    stderr: /^mindts: required, but not given: --train_url; /,
+  });
+  t.strictSame(readdirSync(root), []);
 });
 
 test('where there is no ImageNet, or no half of it, one line says so', async (t) => {
