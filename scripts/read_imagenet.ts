@@ -3,6 +3,7 @@
  *   on OpenI (Qizhi)   as the start file: ImageNet lies in /cache/sfs/data/imagenet, the platform adds --train_url
  *   at home            npx mindts read_imagenet --data_url imagenet --train_url out
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as mindts from 'mindts';
 
@@ -11,7 +12,7 @@ const spec = {
   config: 'imagenet.yaml',
   options: {
     ...mindts.imagenetOptions,
-    train_url: mindts.text({ default: '/cache/output', placeholder: 'URL', description: 'where data_info.json goes' }),
+    train_url: mindts.text({ required: true, placeholder: 'URL', description: 'where data_info.json goes' }),
     limit: mindts.integer({ min: 1, description: 'batches to read (default: all)' }),
   },
   examples: ['npx mindts read_imagenet --data_url imagenet --train_url out --limit 100'],
@@ -19,7 +20,12 @@ const spec = {
 
 export default mindts.launch(import.meta.url, spec, async (args, { signal }) => {
   // Prepare: find the folder, make a place for the result.
-  const folder = join(await mindts.prepareData(args.data_url), args.split);
+  const root = await mindts.prepareData(args.data_url);
+  const folder = join(root, args.split);
+  if (!existsSync(folder)) {
+    const what = `${root}: holds no folder ${args.split}; --data_url is the folder above train/ and val/`;
+    throw new mindts.DatasetError('E_NOT_FOUND', what);
+  }
   const output = await mindts.prepareOutput({ url: args.train_url, kind: 'result' });
 
   // The data set: to train on, a random part of each photo; to test with, the middle.
@@ -45,8 +51,10 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const info = mindts.dataInfo(photos, pass, read);
   await mindts.writeFileAtomic(join(output.folder, 'data_info.json'), `${JSON.stringify(info, undefined, 2)}\n`);
   await mindts.copyFolder(output.folder, args.train_url, { onlyChanged: true });
+  const left = args.drop_remainder && read.batches === info.batches ? photos.size % args.batch_size : 0;
   mindts.log.info(
-    `read ${read.images} images in ${read.batches} batches, ${info.read.imagesPerSecond} images/s, ` +
-      `${info.skipped} passed over; details in ${args.train_url}`,
+    `read ${read.images} images in ${read.batches} ${read.batches === 1 ? 'batch' : 'batches'}, ` +
+      `${info.read.imagesPerSecond} images/s, ${info.skipped} passed over` +
+      `${left > 0 ? `, ${left} left out as no full batch (--no-drop_remainder reads them)` : ''}; details in ${args.train_url}`,
   );
 });

@@ -6,6 +6,7 @@ import { EngineError } from '../base/errors.js';
 import { packageVersion } from '../base/package.js';
 import { loadLibrary } from '../engine/native/library.js';
 import { nativeEngine } from '../engine/native/native.js';
+import { referenceEngine } from '../engine/reference/reference.js';
 import { tensorflowEngine } from '../engine/tensorflow/tensorflow.js';
 import { onPlatform, workFolder } from '../platform/work-folders.js';
 import { runToEnd } from './report.js';
@@ -24,9 +25,15 @@ export async function doctor(argv: readonly string[]): Promise<void> {
   row('memory', `${gibibytes(freemem())} of ${gibibytes(totalmem())} GiB free`);
   row('work', onPlatform() ? '/cache (a platform: it can be written)' : dirname(dirname(workFolder('data', '.'))));
   await runToEnd(argv, async () => {
-    const { path, instructionSets } = loadLibrary();
-    row('native', `${path}: ${instructionSets().join(', ')}`);
-    row('CPU', nativeEngine().description);
+    try {
+      const { path, instructionSets } = loadLibrary();
+      row('native', `${path}: ${instructionSets().join(', ')}`);
+      row('CPU', nativeEngine().description);
+    } catch (error) {
+      const isMissing = error instanceof EngineError && error.code.startsWith('E_NATIVE');
+      if (isMissing) row('CPU', `reference (${referenceEngine().description}): about a hundred times slower`);
+      throw error;
+    }
   });
   row('Ascend', 'the same as CPU, until there is an engine for it');
   row('GPU', await gpu());

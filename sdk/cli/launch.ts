@@ -14,7 +14,7 @@ import { flag, type Options, text } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
 import { log } from '../base/log.js';
 import { packageRoot } from '../base/package.js';
-import { deviceOptions, imagenetOptions, networkOptions, trainingOptions } from './options.js';
+import { deviceOptions, imagenetOptions, networkOptions, startOptions, trainingOptions } from './options.js';
 import { runToEnd } from './report.js';
 
 /** What a launch file says of itself. */
@@ -40,8 +40,19 @@ const COMMON: Options<{ config: string | undefined; debug: boolean }> = {
   debug: flag({ description: 'show the stack of an error' }),
 };
 
-/** What a configuration file may hold for other launch files. */
-const SHARED = { ...imagenetOptions, ...trainingOptions, ...networkOptions, ...deviceOptions };
+const OWN = text({ description: 'an option that one launch file has for itself' });
+
+/** What a configuration file may hold for other launch files: their keys count, not what stands behind them. */
+const SHARED = {
+  ...imagenetOptions,
+  ...startOptions,
+  ...trainingOptions,
+  ...networkOptions,
+  ...deviceOptions,
+  train_url: OWN,
+  result_url: OWN,
+  limit: OWN,
+};
 
 /**
  * Makes a launch file.
@@ -59,7 +70,8 @@ export function launch<V extends object>(
   const run: LaunchFile = async (argv) => {
     if (wantsHelp(argv)) {
       const { description, examples = [], options } = spec;
-      const name = `mindts ${basename(path).replace(/\.\w+$/, '')}`;
+      // Whoever started the file by path starts it so again; else `mindts` found it by its name.
+      const name = isStartedFile(path) ? `node ${basename(path)}` : `mindts ${basename(path).replace(/\.\w+$/, '')}`;
       console.log(helpText({ name, description, options: { ...options, ...COMMON }, examples }));
       return;
     }

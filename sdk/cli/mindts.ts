@@ -15,7 +15,7 @@ const launchFile = (name: string) => async () => {
 };
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  train: { description: 'train LeNet-5 on an MNIST-format data set', load: launchFile('train') },
+  train: { description: 'train LeNet-5, or a relative, on an MNIST-format data set', load: launchFile('train') },
   inference: { description: 'classify a test set with a trained checkpoint', load: launchFile('inference') },
   read_imagenet: { description: 'read a folder of photos once, as training would', load: launchFile('read_imagenet') },
   ckpt: { description: 'look into checkpoints and convert them', load: async () => (await import('./ckpt.js')).ckpt },

@@ -43,13 +43,16 @@ export async function listClassFolders(
     for (let i = before; i < files.length; i++) labels.push(label);
     if (files.length === before) empty.push(name);
   }
-  if (links.length > 0) log.warn(`${folder}: passed over ${links.length} links, such as ${links[0]}`);
+  if (links.length > 0) {
+    const passed = links.length === 1 ? `the link ${links[0]}` : `${links.length} links, such as ${links[0]}`;
+    log.warn(`${folder}: passed over ${passed}`);
+  }
   if (files.length === 0) throw new DatasetError('E_EMPTY', `${folder}: its class folders hold no images`);
   if (empty.length > 0 && !allowEmpty) {
     const shown = empty.slice(0, 5).join(', ') + (empty.length > 5 ? `, … (${empty.length} in all)` : '');
     throw new DatasetError(
       'E_EMPTY',
-      `${folder}: no images in the class folders ${shown}: fetch them, remove the folders, or allow empty ones (allowEmpty)`,
+      `${folder}: no images in the class folders ${shown}: fetch them, or remove the folders; in code, allowEmpty lets them be`,
     );
   }
   return { classNames, files, labels: Int32Array.from(labels) };

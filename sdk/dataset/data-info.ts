@@ -5,6 +5,7 @@ import type { ImageStream, PassOptions } from './image-stream.js';
 export interface PassCount {
   readonly batches: number;
   readonly images: number;
+  /** `DataInfo` rounds them to four digits after the point. */
   readonly seconds: number;
 }
 
@@ -40,7 +41,11 @@ export function dataInfo(stream: ImageStream, pass: PassOptions, read: PassCount
     classes,
     batches: Math[dropRemainder ? 'floor' : 'ceil'](size / batchSize),
     shape: [batchSize, plan.source.channels, plan.height, plan.width],
-    read: { ...read, imagesPerSecond: read.images === 0 ? 0 : Math.round(read.images / read.seconds) },
+    read: {
+      ...read,
+      seconds: Math.round(read.seconds * 1e4) / 1e4,
+      imagesPerSecond: read.images === 0 ? 0 : Math.round(read.images / read.seconds),
+    },
     skipped: skipped.size,
     skippedFiles: [...skipped].slice(0, 100).map(([file, reason]) => ({ file, reason })),
     classNames,

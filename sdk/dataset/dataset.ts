@@ -1,4 +1,5 @@
 /** A data set: samples in memory as bytes, and the transforms between them and the network. */
+import { isUint8Array } from 'node:util/types';
 import { crc32 } from 'node:zlib';
 import { DatasetError } from '../base/errors.js';
 import { permutation, seededRandom } from '../base/random.js';
@@ -24,7 +25,7 @@ export interface Dataset {
  * A data set of arrays in memory.
  *
  * @param options images: size × height × width × channels bytes; labels: one per image, in [0, classes)
- * @throws DatasetError `E_EMPTY`, `E_SHAPE` (no size of an image), `E_COUNT` (images and labels disagree), `E_LABEL` (out of range)
+ * @throws DatasetError `E_TYPE` (images are no Uint8Array), `E_EMPTY`, `E_SHAPE` (no size of an image), `E_COUNT` (images and labels disagree), `E_LABEL` (out of range)
  * @example
  * const two = fromArrays({ images: new Uint8Array(2 * 4), labels: [0, 1], height: 2, width: 2, classes: 2 });
  * two.size; // 2
@@ -48,6 +49,11 @@ export function fromArrays({
   readonly transforms?: readonly Transform[];
   readonly source?: string;
 }): Dataset {
+  // Not from TypeScript: other arrays would be read as what bytes they happen to hold.
+  if (!isUint8Array(images)) {
+    const found = Object.prototype.toString.call(images).slice(8, -1);
+    throw new DatasetError('E_TYPE', `${source}: images must be a Uint8Array, a byte for each value, not ${found}`);
+  }
   const size = labels.length;
   if (size === 0) throw new DatasetError('E_EMPTY', `${source}: holds no samples`);
   for (const [name, value] of Object.entries({ height, width, channels, classes })) {

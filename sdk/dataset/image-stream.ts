@@ -28,7 +28,11 @@ export interface ImageStream {
   readonly checksum: string;
   /** The images that could not be decoded so far, by file. */
   readonly skipped: ReadonlyMap<string, string>;
-  /** One pass over the images. */
+  /**
+   * One pass over the images.
+   *
+   * @throws DatasetError `E_BATCH` when it would hold no whole batch, `E_IMAGES` when too many in a row cannot be read
+   */
   batches(options: PassOptions): AsyncGenerator<Dataset, void, undefined>;
 }
 
@@ -123,6 +127,12 @@ async function* readBatches(source: Source, pass: PassOptions): AsyncGenerator<D
   const { batchSize, dropRemainder = false, shuffle, from = 0, to = Number.POSITIVE_INFINITY, signal } = pass;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new DatasetError('E_BATCH', `the batch size must be a whole number of at least 1, not ${batchSize}`);
+  }
+  if (dropRemainder && batchSize > files.length) {
+    throw new DatasetError(
+      'E_BATCH',
+      `a batch of ${batchSize} is larger than the data set: ${folder} holds ${files.length} images, and a batch that is not full is left out`,
+    );
   }
   const steps = Math.min(to, Math[dropRemainder ? 'floor' : 'ceil'](files.length / batchSize));
   if (from >= steps || signal?.aborted) return;

@@ -1,6 +1,6 @@
 /** The folder a run writes into before its results are copied to where the user wants them. */
 import { readFileSync, rmSync } from 'node:fs';
-import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { CheckpointError, StorageError, systemCode, systemReason } from '../base/errors.js';
 import { isPartial, makeFolder, partialName } from '../base/files.js';
@@ -142,9 +142,20 @@ async function setAside(folder: string): Promise<void> {
   try {
     if ((await readdir(folder)).length === 0) return;
     await rm(`${folder}.previous`, { recursive: true, force: true });
-    await rename(folder, `${folder}.previous`);
+    await moveFolder(folder, `${folder}.previous`);
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** Renames a folder, or copies it where it comes from a container's image: overlay file systems rename no such folder. */
+async function moveFolder(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (systemCode(error) !== 'EXDEV') throw error;
+    await cp(from, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+    await rm(from, { recursive: true });
   }
 }
 

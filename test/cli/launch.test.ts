@@ -40,7 +40,7 @@ function launched({ file, root }: { file: string; root: string }, args: readonly
 test('--help tells what a launch file does, its options and examples, and does nothing else', async (t) => {
   const ended = await launched(launchFile(t), ['--epoch_size', 'wrong', '--help']);
   t.match(ended, { code: 0, stderr: NOTHING });
-  t.match(ended.stdout, /^Does a job\.\n\nUsage: mindts job \[options\]\n/);
+  t.match(ended.stdout, /^Does a job\.\n\nUsage: node job\.mjs \[options\]\n/);
   t.match(ended.stdout, /--epoch_size N +how often \(a whole number; default: 7\)/);
   t.match(ended.stdout, /--config FILE .*\n.*--\[no-\]debug .*\n.*-h, --help/);
   t.match(ended.stdout, /Examples:\n {2}npx mindts job --epoch_size 3\n$/);
@@ -59,6 +59,23 @@ test('flags win over --config, that over the file in configs/, and that over the
   const both = { epoch_size: 5, batch_size: 5, learning_rate: 0.01, image_size: 7, seed: 1 };
   t.match(await values(['--config', config]), both);
   t.match(await values(['--config', config, '--epoch_size=3']), { ...both, epoch_size: 3 });
+});
+
+test('one file given by --config may hold the options of all commands', async (t) => {
+  const [cache, commands] = [t.testdir(), ['train', 'inference', 'read_imagenet']];
+  const file = join(cache, 'all.yaml');
+  const helps = await Promise.all(commands.map((command) => run([command, '--help'], { cache })));
+  const flags = helps.flatMap(({ stdout }) =>
+    [...stdout.matchAll(/^ {2}--(?:\[no-\])?(\w+)/gm)].map(([, name]) => name),
+  );
+  const keys = new Set(flags.filter((name) => name !== 'config' && name !== 'debug'));
+  t.ok(['ckpt_skip', 'result_url', 'limit', 'resume', 'drop_remainder'].every((key) => keys.has(key)));
+  writeFileSync(file, [...keys].map((key) => `${key}:\n`).join(''));
+  for (const [i, command] of commands.entries()) {
+    t.match(helps[i].stdout, `Usage: mindts ${command} [options]`);
+    const stderr = /^mindts: required, but not given: /;
+    t.match(await run([command, '--config', file], { cache }), { code: 2, stderr }, command);
+  }
 });
 
 test('a wrong value, wherever it stands, exits with 2 and names the place', async (t) => {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { writeClasses, writeFiles } from '../dataset/pictures.js';
@@ -19,7 +19,8 @@ test('read_imagenet reads one pass and writes what came of it', async (t) => {
   const ended = await read('--batch_size', '4', '--image_size', '32', '--workers', '2');
   t.match(ended, {
     code: 0,
-    stdout: /train: 22 images of 3 classes\nread 20 images in 5 batches, \d+ images\/s, 1 passed/,
+    stdout:
+      /train: 22 images of 3 classes\nread 20 images in 5 batches, \d+ images\/s, 1 passed over, 2 left out as no full batch \(--no-drop_remainder reads them\); /,
   });
   t.match(ended.stderr, /^mindts: passed over .*broken\.JPEG: not a JPEG/);
   t.match(infoIn(root), {
@@ -44,14 +45,29 @@ test('read_imagenet reads one pass and writes what came of it', async (t) => {
 
 test('the other half, a part of a pass, and the last, smaller batch can be asked for', async (t) => {
   const { root, read } = await imagenet(t);
-  t.match(await read('--split=val', '--no-drop_remainder', '--image_size=32'), { code: 0, stderr: /^$/ });
+  const whole = await read('--split=val', '--no-drop_remainder', '--image_size=32');
+  t.match(whole, {
+    code: 0,
+    stdout: /read 21 images in 2 batches, \d+ images\/s, 0 passed over; details/,
+    stderr: /^$/,
+  });
   t.match(infoIn(root), {
     batches: 2,
     read: { batches: 2, images: 21 },
     pipeline: [{ shuffle: false }, { kind: 'centerCrop' }],
   });
-  t.match(await read('--split=val', '--limit=1', '--image_size=32'), { code: 0 });
-  t.match(infoIn(root), { batches: 1, read: { batches: 1, images: 16 } });
+  const one = await read('--split=val', '--limit=1', '--image_size=32', '--batch_size=8');
+  t.match(one, { code: 0, stdout: /read 8 images in 1 batch, \d+ images\/s, 0 passed over; details/ });
+  t.match(infoIn(root), { batches: 2, read: { batches: 1, images: 8, seconds: /^\d+(\.\d{1,4})?$/ } });
+});
+
+test('without --train_url nothing is read and nothing written', async (t) => {
+  const root = t.testdir({});
+  t.match(await run(['read_imagenet'], { cache: join(root, 'cache') }), {
+    code: 2,
+    stderr: /^mindts: required, but not given: --train_url; /,
+  });
+  t.strictSame(readdirSync(root), []);
 });
 
 test('where there is no ImageNet, or no half of it, one line says so', async (t) => {
@@ -63,6 +79,18 @@ test('where there is no ImageNet, or no half of it, one line says so', async (t)
   });
   t.match(await read('--data_url', join(root, 'imagenet', 'train')), {
     code: 1,
-    stderr: /^mindts: .*train\/train: there is no such folder\n$/,
+    stderr: /^mindts: .*imagenet\/train: holds no folder train; --data_url is the folder above train\/ and val\/\n$/,
+  });
+});
+
+test('a batch larger than the half is an error, unless a batch need not be full', async (t) => {
+  const { read } = await imagenet(t);
+  t.match(await read('--batch_size=1000'), {
+    code: 1,
+    stderr: /^mindts: a batch of 1000 is larger than the data set: .*train holds 22 images, .* is left out\n$/,
+  });
+  t.match(await read('--batch_size=1000', '--no-drop_remainder', '--split=val', '--image_size=32'), {
+    code: 0,
+    stdout: /read 21 images in 1 batch, /,
   });
 });

@@ -42,7 +42,7 @@ test('a class folder without images is an error that names it, unless it is allo
   await t.rejects(listClassFolders(folder), {
     name: 'DatasetError',
     code: 'E_EMPTY',
-    message: /no images in the class folders b, d: fetch them, remove the folders, or allow/,
+    message: /no images in the class folders b, d: fetch them, or remove the folders; in code, allowEmpty /,
   });
   const { classNames, labels } = await listClassFolders(folder, { allowEmpty: true });
   t.same(classNames, ['a', 'b', 'c', 'd']);
@@ -52,9 +52,19 @@ test('a class folder without images is an error that names it, unless it is allo
 test('links are passed over: they may lead anywhere', async (t) => {
   const folder = writeFiles(t.testdir(), { 'set/a/1.jpg': '', 'elsewhere/2.jpg': '' });
   symlinkSync(join(folder, 'elsewhere'), join(folder, 'set', 'b'));
-  symlinkSync(join(folder, 'elsewhere', '2.jpg'), join(folder, 'set', 'a', '2.jpg'));
+  const written = t.capture(process.stderr, 'write', () => true);
   const { classNames, files } = await listClassFolders(join(folder, 'set'));
   t.same([classNames, files], [['a'], ['a/1.jpg']]);
+  t.match(
+    written().map(({ args }) => args[0]),
+    [/set: passed over the link .*set\/b\n$/],
+  );
+  symlinkSync(join(folder, 'elsewhere', '2.jpg'), join(folder, 'set', 'a', '2.jpg'));
+  t.same((await listClassFolders(join(folder, 'set'))).files, ['a/1.jpg']);
+  t.match(
+    written().map(({ args }) => args[0]),
+    [/set: passed over 2 links, such as .*set\/b\n$/],
+  );
 });
 
 test('no folder, no class folders, no images at all: each is said', async (t) => {

@@ -32,6 +32,18 @@ test('images, labels and classes that disagree are refused, naming the source', 
   }
 });
 
+test('images that are no bytes, as JavaScript can give them, are refused', (t) => {
+  for (const images of [new Float32Array(4), new Uint8ClampedArray(4), [1, 2, 3, 4], undefined]) {
+    const wrong = { ...two };
+    Reflect.set(wrong, 'images', images);
+    const name = Object.prototype.toString.call(images).slice(8, -1);
+    const message = `memory: images must be a Uint8Array, a byte for each value, not ${name}`;
+    t.throws(() => fromArrays(wrong), { name: 'DatasetError', code: 'E_TYPE', message });
+  }
+  t.equal(fromArrays({ ...two, images: Buffer.from(two.images) }).size, 2);
+  t.end();
+});
+
 test('an epoch visits every sample once, in an order that seed and epoch alone decide', async () => {
   const numbers = fc.record({ seed: fc.integer(), epoch: fc.nat() });
   fc.assert(

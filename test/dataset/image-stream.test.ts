@@ -45,6 +45,11 @@ test('in the order of the files, batches hold the images and their classes, the 
     t.same(plan, stream.plan);
   }
   t.equal((await pass(folder, { batchSize: 5, dropRemainder: true })).length, 2);
+  const none = pass(folder, { batchSize: 1000, dropRemainder: true });
+  await t.rejects(none, {
+    code: 'E_BATCH',
+    message: /a batch of 1000 is larger than the data set: .* holds \d+ images/,
+  });
 });
 
 test('a shuffled pass depends on seed and epoch alone: not on the number of threads, nor on where it begins', async (t) => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -11,11 +11,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type Checkpoint, saveCheckpoint } from '../../sdk/checkpoint/checkpoint.js';
 import { prepareOutput } from '../../sdk/platform/output.js';
 import { workFolder } from '../../sdk/platform/work-folders.js';
+import { noSmallDisk, smallDisk } from '../storage/small-disk.js';
 
 const checkpoint = (epoch: number): Checkpoint => ({
   parameters: new Map([['fc.bias', { shape: [1], data: Float32Array.of(epoch) }]]),
@@ -38,6 +39,36 @@ test('a new run finds its folder empty; what was there is set aside', async (t) 
   await prepareOutput({ url });
   t.same(readdirSync(folder), []);
   t.same(readdirSync(`${folder}.previous`), ['a.ckpt']);
+});
+
+/** Mounts a disk as a container has it: what the image holds lies below what is written. Undefined without the right to. */
+function containerDisk(t: Test, fill: (image: string) => void): string | undefined {
+  const disk = smallDisk(t, 1 << 20);
+  const [image, upper, work, merged] = ['image', 'upper', 'work', 'merged'].map((name) => join(disk, name));
+  for (const folder of [image, upper, work, merged]) mkdirSync(folder);
+  fill(image);
+  const options = `lowerdir=${image},upperdir=${upper},workdir=${work},redirect_dir=off`;
+  const { status } = spawnSync('mount', ['-t', 'overlay', '-o', options, 'overlay', merged]);
+  if (status !== 0) return undefined;
+  t.teardown(() => spawnSync('umount', [merged]));
+  return merged;
+}
+
+test('a folder out of a container’s image, which cannot be renamed, is set aside too', {
+  skip: noSmallDisk,
+}, async (t) => {
+  const { url, folder } = place(t);
+  const name = basename(folder);
+  const disk = containerDisk(t, (image) => {
+    mkdirSync(join(image, 'output', name, 'deep'), { recursive: true });
+    writeFileSync(join(image, 'output', name, 'deep', 'a.ckpt'), 'a');
+  });
+  if (disk === undefined) return t.comment('no right to mount an overlay here');
+  process.env['MINDTS_CACHE'] = disk;
+  const { folder: moved } = await prepareOutput({ url });
+  t.equal(moved, join(disk, 'output', name));
+  t.same(readdirSync(moved), []);
+  t.equal(readFileSync(join(`${moved}.previous`, 'deep', 'a.ckpt'), 'utf8'), 'a');
 });
 
 test('a resumed run gets the newest whole checkpoint, from its folder or from where results went', async (t) => {
