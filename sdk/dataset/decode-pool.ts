@@ -48,6 +48,7 @@ export class DecodePool {
   private readonly pending = new Map<number, Pending>();
   private failure: Error | undefined;
   private tasks = 0;
+  private closing = false;
 
   constructor(workers: number, settings: DecodeSettings) {
     // The built file also where this one is run from its source: a thread has no loader for TypeScript.
@@ -80,6 +81,7 @@ export class DecodePool {
 
   /** Ends all threads; what is still being decoded is dropped. */
   async close(): Promise<void> {
+    this.closing = true;
     this.failure ??= new DatasetError('E_CLOSED', 'the images are not read any more');
     await Promise.all(this.members.map(({ worker }) => worker.terminate()));
     this.rejectAll(this.failure);
@@ -99,7 +101,8 @@ export class DecodePool {
   }
 
   private take(member: Member, { id, bad, failed }: DecodeReply): void {
-    if (--member.busy === 0) member.worker.unref();
+    // While it is ended the process waits for it, which a reply still on its way must not change.
+    if (--member.busy === 0 && !this.closing) member.worker.unref();
     const pending = this.pending.get(id);
     this.pending.delete(id);
     if (failed) pending?.reject(new DatasetError(failed.code, failed.message));
