@@ -33,6 +33,9 @@ export interface BadImage {
   readonly reason: string;
 }
 
+/** What a worker thread is told: to decode, or that nothing comes after what it has. */
+export type DecodeMessage = DecodeTask | 'end';
+
 /** What a worker thread answers. */
 export interface DecodeReply {
   readonly id: number;
@@ -55,7 +58,7 @@ export class DecodePool {
     const file = join(packageRoot, 'dist', 'sdk', 'dataset', 'decode-worker.js');
     this.members = Array.from({ length: workers }, () => {
       const worker = new Worker(file, { workerData: settings, execArgv: [] });
-      const member: Member = { worker, busy: 0 };
+      const member: Member = { worker, busy: 0, ended: new Promise((resolve) => worker.once('exit', () => resolve())) };
       worker.on('message', (reply: DecodeReply) => this.take(member, reply));
       worker.on('error', (error) => this.fail(`failed: ${error.message}`));
       worker.on('exit', (code) => this.fail(`ended with exit code ${code}`));
@@ -79,12 +82,19 @@ export class DecodePool {
     });
   }
 
-  /** Ends all threads; what is still being decoded is dropped. */
+  /**
+   * Ends all threads; what they have not begun is dropped. They end by themselves: one that is terminated while it loads a
+   * native library takes the process with it.
+   */
   async close(): Promise<void> {
     this.closing = true;
     this.failure ??= new DatasetError('E_CLOSED', 'the images are not read any more');
-    await Promise.all(this.members.map(({ worker }) => worker.terminate()));
     this.rejectAll(this.failure);
+    for (const { worker } of this.members) {
+      worker.ref();
+      worker.postMessage('end' satisfies DecodeMessage, []);
+    }
+    await Promise.all(this.members.map(({ ended }) => ended));
   }
 
   /** Each thread has one task more than it works on, so that it need not wait for this thread. */
@@ -95,7 +105,7 @@ export class DecodePool {
         const task = this.waiting.shift();
         if (task === undefined) return;
         if (member.busy++ === 0) member.worker.ref();
-        member.worker.postMessage(task, []);
+        member.worker.postMessage(task satisfies DecodeMessage, []);
       }
     }
   }
@@ -127,6 +137,7 @@ interface Member {
   readonly worker: Worker;
   /** Tasks it has been given and has not answered. */
   busy: number;
+  readonly ended: Promise<void>;
 }
 
 interface Pending {

@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { MindtsError, systemReason } from '../base/errors.js';
 import { seededRandom } from '../base/random.js';
 import { type ImageDecoder, imageDecoder } from './decode-image.js';
-import type { BadImage, DecodeReply, DecodeSettings, DecodeTask } from './decode-pool.js';
+import type { BadImage, DecodeMessage, DecodeReply, DecodeSettings, DecodeTask } from './decode-pool.js';
 import { drawView, type SeenSize, type View } from './views.js';
 
 /** No image file is larger. */
@@ -17,8 +17,10 @@ const settings: DecodeSettings = workerData;
 const port = parentPort;
 if (port) {
   const decode = imageDecoder();
-  port.on('message', (task: DecodeTask) => {
-    void answer(decode, task).then((reply) => port.postMessage(reply));
+  port.on('message', (message: DecodeMessage) => {
+    // Without its port, the thread ends when it has done what it is doing.
+    if (message === 'end') port.close();
+    else void answer(decode, message).then((reply) => port.postMessage(reply));
   });
 }
 
