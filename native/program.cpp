@@ -91,17 +91,22 @@ struct mindts_program {
   void prepare_training() {
     if (!needs_whole_batch() || !moments.empty()) return;
     const size_t most = (groups() + states.size() - 1) / states.size();
-    for (auto& state : states)
-      while (state.groups.size() < most) add_group(state, layout);
-    std::vector<std::vector<Moments>> room(layout.ops.size());
-    sums.resize(layout.ops.size());
-    for (size_t i = 0; i < layout.ops.size(); i++)
-      if (layout.ops[i].kind == OpKind::BatchNorm) {
-        room[i].resize((size_t)groups() * layout.ops[i].in_c);
-        sums[i].resize((size_t)groups() * layout.ops[i].in_c * 2);
-      }
-    // Last: where memory ran out before, the next call begins again.
-    moments = std::move(room);
+    require_memory(states.size() * (most - 1) * group_bytes(layout));
+    try {
+      for (auto& state : states)
+        while (state.groups.size() < most) add_group(state, layout);
+      std::vector<std::vector<Moments>> room(layout.ops.size());
+      sums.resize(layout.ops.size());
+      for (size_t i = 0; i < layout.ops.size(); i++)
+        if (layout.ops[i].kind == OpKind::BatchNorm) {
+          room[i].resize((size_t)groups() * layout.ops[i].in_c);
+          sums[i].resize((size_t)groups() * layout.ops[i].in_c * 2);
+        }
+      moments = std::move(room);
+    } catch (const std::bad_alloc&) {
+      for (auto& state : states) state.groups.resize(1);
+      throw;
+    }
   }
 
   // Puts n ≤ lanes images side by side.

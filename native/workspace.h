@@ -70,6 +70,21 @@ inline void allocate(ThreadState& s, const Layout& layout, const Input* input) {
   s.input_scratch = zeroed<float>(input ? layout.kernels->input_scratch(*input) : 0);
 }
 
+// At most what a group's arrays take.
+inline size_t group_bytes(const Layout& layout) {
+  size_t features = 0;
+  for (int32_t size : layout.value_sizes) features += size;
+  return 2 * features * layout.kernels->lanes * sizeof(float);
+}
+
+// Throws std::bad_alloc where so much cannot be had: better before it is begun than when nothing is left for anyone.
+inline void require_memory(size_t bytes) {
+  void* p = std::malloc(bytes);
+  __asm__ volatile("" : "+r"(p));  // else the compiler leaves both calls out
+  if (!p) throw std::bad_alloc();
+  std::free(p);
+}
+
 inline void add_group(ThreadState& s, const Layout& layout) {
   auto group = std::make_unique<Group>();
   Group& g = *group;
