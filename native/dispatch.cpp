@@ -1,4 +1,7 @@
 // The instruction sets in this library, best first.
+#include <string>
+
+#include "mindts.h"
 #include "program.h"
 
 namespace mindts {
@@ -30,3 +33,19 @@ const Kernels* const* all_kernels() {
   return all;
 }
 }  // namespace mindts
+
+extern "C" {
+
+int mindts_abi(void) { return MINDTS_ABI; }
+
+const char* mindts_instruction_sets(void) {
+  static const std::string names = [] {
+    std::string all;
+    for (const mindts::Kernels* const* k = mindts::all_kernels(); *k; k++)
+      if ((*k)->supported()) all += (all.empty() ? "" : ",") + std::string((*k)->name);
+    return all;
+  }();
+  return names.c_str();
+}
+
+}  // extern "C"

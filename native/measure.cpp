@@ -1,4 +1,4 @@
-// What the bench asks of one layer alone.
+// What the bench asks: of the machine, and of one layer alone.
 #include <chrono>
 #include <limits>
 
@@ -8,6 +8,17 @@
 #include "workspace.h"
 
 using namespace mindts;
+
+extern "C" double mindts_peak(const char* instruction_set, int threads, double seconds) {
+  const Kernels* kernels = find(instruction_set);
+  if (!kernels || threads < 1) return 0;
+  std::vector<double> rates(threads);
+  Threads pool(threads);
+  pool.run([&](int t) { rates[t] = kernels->peak(seconds); });
+  double sum = 0;
+  for (double rate : rates) sum += rate;
+  return sum;
+}
 
 extern "C" double mindts_layer_seconds(const char* instruction_set, const int32_t* fields, int parameters, int batch, int threads,
                                        int rounds) {

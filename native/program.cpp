@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "batch_statistics.h"
 #include "find.h"
 #include "mindts.h"
 #include "threads.h"
@@ -201,45 +202,6 @@ struct mindts_program {
     return last > first;
   }
 
-  // Mean and variance of the batch from those of its groups, always in the same order (Chan, Golub and LeVeque 1979).
-  static void combine_moments(const Op& op, const std::vector<Moments>& groups, int count, float* statistics) {
-    for (int c = 0; c < op.in_c; c++) {
-      Moments all = groups[c];
-      for (int g = 1; g < count; g++) {
-        const Moments& one = groups[(size_t)g * op.in_c + c];
-        const double n = all.count + one.count, apart = one.mean - all.mean;
-        all.mean += apart * one.count / n;
-        all.squares += one.squares + apart * apart * all.count * one.count / n;
-        all.count = n;
-      }
-      statistics[c] = (float)all.mean;
-      statistics[op.in_c + c] = (float)(1 / std::sqrt(all.squares / all.count + op.epsilon));
-      statistics[4 * op.in_c + c] = (float)(all.squares / (all.count > 1 ? all.count - 1 : 1));
-    }
-  }
-
-  static void combine_sums(const Op& op, const std::vector<double>& groups, int count, double images, float* statistics) {
-    for (int i = 0; i < 2 * op.in_c; i++) {
-      double sum = 0;
-      for (int g = 0; g < count; g++) sum += groups[(size_t)g * op.in_c * 2 + i];
-      statistics[2 * op.in_c + i] = (float)(sum / images);
-    }
-  }
-
-  // The moving mean and variance of every BatchNorm, with those of the batch.
-  void remember_statistics() {
-    for (size_t p = 1; p + 1 < parts.size(); p++) {
-      const Op& op = layout.ops[parts[p]];
-      const float* batch = states[0].statistics[parts[p]].get();
-      float* mean = parameters.get() + op.weight + 2 * op.in_c;
-      float* variance = mean + op.in_c;
-      for (int c = 0; c < op.in_c; c++) {
-        mean[c] = op.factor * mean[c] + (1 - op.factor) * batch[c];
-        variance[c] = op.factor * variance[c] + (1 - op.factor) * batch[4 * op.in_c + c];
-      }
-    }
-  }
-
   // What of [from, to) the optimizer changes.
   void update(float rate, const float* const* gradients, int count, size_t from, size_t to) {
     for (const auto& [first, last] : trainable) {
@@ -281,7 +243,9 @@ struct mindts_program {
           const auto [from, to] = part((layout.parameter_count + 15) / 16, t, n);
           const size_t end = (size_t)to * 16 < layout.parameter_count ? to * 16 : layout.parameter_count;
           update(rate(learning_rate, begin + s), sums, summed, from * 16, end);
-          if (t == 0) remember_statistics();
+          if (t == 0)
+            for (size_t p = 1; p + 1 < parts.size(); p++)
+              remember_moments(layout.ops[parts[p]], states[0].statistics[parts[p]].get(), parameters.get());
         }
         if (t == 0) {
           if (diverged) ended = 2;
@@ -375,30 +339,7 @@ struct mindts_program {
 
 extern "C" {
 
-int mindts_abi(void) { return MINDTS_ABI; }
-
 const char* mindts_error(const mindts_program* p) { return p ? p->error.c_str() : creation_error.c_str(); }
-
-const char* mindts_instruction_sets(void) {
-  static const std::string names = [] {
-    std::string all;
-    for (const Kernels* const* k = all_kernels(); *k; k++)
-      if ((*k)->supported()) all += (all.empty() ? "" : ",") + std::string((*k)->name);
-    return all;
-  }();
-  return names.c_str();
-}
-
-double mindts_peak(const char* instruction_set, int threads, double seconds) {
-  const Kernels* kernels = find(instruction_set);
-  if (!kernels || threads < 1) return 0;
-  std::vector<double> rates(threads);
-  Threads pool(threads);
-  pool.run([&](int t) { rates[t] = kernels->peak(seconds); });
-  double sum = 0;
-  for (double rate : rates) sum += rate;
-  return sum;
-}
 
 mindts_program* mindts_program_create(const char* instruction_set, const int32_t* shape, const int32_t* value_sizes,
                                       const int32_t* ops, const float* numbers) {
