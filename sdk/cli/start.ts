@@ -3,7 +3,7 @@ import { ArgumentError } from '../base/errors.js';
 import { log } from '../base/log.js';
 import { loadCheckpoint } from '../checkpoint/checkpoint.js';
 import { fetchCheckpoint } from '../platform/prepare.js';
-import { shownUrl } from '../storage/store.js';
+import { shownUrl } from '../storage/url.js';
 import type { Model } from '../train/model.js';
 
 /**

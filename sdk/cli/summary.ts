@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { Option } from '../args/option.js';
 import { log } from '../base/log.js';
-import { joinUrl } from '../storage/store.js';
+import { joinUrl } from '../storage/url.js';
 import type { EpochRecord } from '../train/callback.js';
 import { networkOptions } from './options.js';
 

@@ -9,7 +9,7 @@ import { isRunning, processMark } from '../base/process-mark.js';
 import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
 import { type CheckpointName, compareCheckpoints, parseCheckpointName } from '../checkpoint/name.js';
 import { copyFile } from '../storage/copy.js';
-import { joinUrl, shownUrl } from '../storage/store.js';
+import { joinUrl, shownUrl } from '../storage/url.js';
 import { storeFor } from '../storage/stores.js';
 import { workFolder } from './work-folders.js';
 

@@ -12,7 +12,7 @@ import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
 import { copyFile, copyFolder } from '../storage/copy.js';
-import { joinUrl, shownUrl } from '../storage/store.js';
+import { joinUrl, shownUrl } from '../storage/url.js';
 import { localPathOf, storeFor } from '../storage/stores.js';
 import { workFolder } from './work-folders.js';
 

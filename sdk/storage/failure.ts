@@ -1,6 +1,6 @@
 /** System errors as {@link StorageError}s: a stable code, a reason, and what to do. */
 import { MindtsError, StorageError, systemCode, systemReason } from '../base/errors.js';
-import { shownUrl } from './store.js';
+import { shownUrl } from './url.js';
 
 /**
  * A system error as a {@link StorageError}; errors that are already ours pass through.

@@ -1,50 +1,85 @@
 /**
  * One interface over local files and object stores, chosen by the scheme of a URL. A store moves bytes
  * and knows nothing of what they mean. Folders exist only as parts of file names, as in object stores:
- * an empty folder is nothing, and is neither listed nor copied.
+ * an empty folder is nothing to copy.
  */
 import type { Readable } from 'node:stream';
-import { StorageError } from '../base/errors.js';
+import type { Digest } from './digest.js';
 
 /** What stands at a URL. */
 export interface Entry {
   readonly kind: 'file' | 'folder';
   /** Bytes; 0 for a folder. */
   readonly size: number;
-  /** When it was last changed, in whole milliseconds since 1970. */
+  /** When it was last changed, in whole milliseconds since 1970; of a folder in an object store 0. */
   readonly modified: number;
+  /** A checksum of the content, where the store gives one. */
+  readonly digest?: Digest | undefined;
+  /** A mark that changes when the content does (an ETag), where the store has one; `read` takes it. */
+  readonly version?: string | undefined;
 }
 
-/** A file found below a folder. */
-export interface ListedFile {
-  /** The name relative to the folder, its parts separated by `/`. */
+/** A file or folder found below a folder. */
+export interface Listed extends Entry {
+  /** The name relative to the folder, its parts separated by `/`; no `/` at the end of a folder's. */
   readonly name: string;
-  readonly size: number;
-  readonly modified: number;
 }
 
 /** The bytes from `start` (default 0) up to but not including `end` (default: the end of the file). */
 export interface ByteRange {
-  readonly start?: number;
-  readonly end?: number;
+  readonly start?: number | undefined;
+  readonly end?: number | undefined;
+  /** Refuses, with `E_CHANGED`, a file that is not of this {@link Entry.version}. */
+  readonly version?: string | undefined;
 }
 
 export interface WriteOptions {
   /** The time that {@link Store.stat} gives back afterwards, in milliseconds since 1970; default now. */
-  readonly modified?: number;
+  readonly modified?: number | undefined;
 }
 
-/** A place for files behind a URL scheme. Every failure is a {@link StorageError}. */
+/** A file that is to be put together from parts. */
+export interface UploadPlan {
+  /** Bytes of the whole file. */
+  readonly size: number;
+  /** Bytes of every part but the last. */
+  readonly partSize: number;
+  /** As in {@link WriteOptions}. */
+  readonly modified: number;
+  /** What is uploaded: an upload of the same source to the same place, left by a killed process, is gone on with. */
+  readonly source: string;
+}
+
+/** An upload in parts. Nothing stands at its URL until it is finished; its parts outlive the process. */
+export interface Upload {
+  /** Parts, counted from 0, that are there already. */
+  readonly present: ReadonlySet<number>;
+  /** Parts are taken in their order alone, one at a time. */
+  readonly inOrder: boolean;
+  /** Puts a part; false when the store had these very bytes already, so that none were moved. Parts may come side by side. */
+  put(part: number, data: Uint8Array): Promise<boolean>;
+  /** All parts are there: the file appears. */
+  finish(): Promise<void>;
+  /** Gives it up for good: the store forgets its parts. */
+  abandon(): Promise<void>;
+  /** Lets go of it for now: its parts stay for the next one who comes with the same plan. */
+  leave(): Promise<void>;
+}
+
+/** A place for files behind a URL scheme. Every failure is a `StorageError`, one that may pass a `PassingFailure`. */
 export interface Store {
-  /** What stands at the URL, or undefined when nothing does. */
+  /** Whether {@link WriteOptions.modified} is what every listing gives back; object stores tell it in `stat` alone. */
+  readonly keepsTimes: boolean;
+  /** What stands at the URL, or undefined when nothing does. A `/` at its end asks for a folder. */
   stat(url: string): Promise<Entry | undefined>;
   /**
-   * The files below a folder, as an async generator, one at a time and in no particular order.
+   * What is below a folder, one at a time, in the order of the names' UTF-8 bytes, a folder counted as if its name ended
+   * in `/`. With `recursive` all files at any depth, and no folders; else what is directly in it, folders too.
    *
    * @throws StorageError `E_NOT_FOUND`, `E_NOT_FOLDER`, `E_DENIED`, …
    */
-  list(url: string): AsyncIterable<ListedFile>;
-  /** The content of a file; failures, `E_NOT_FOUND` among them, are the stream's errors. */
+  list(url: string, options?: { readonly recursive?: boolean }): AsyncIterable<Listed>;
+  /** The content of a file; failures, `E_NOT_FOUND` among them, are the stream's errors. It goes on by itself where a connection broke. */
   read(url: string, range?: ByteRange): Readable;
   /**
    * Writes a file whole or not at all, over an older one if there is one. Missing folders are made.
@@ -52,44 +87,16 @@ export interface Store {
    * @throws StorageError `E_NO_SPACE`, `E_DENIED`, `E_NOT_FOLDER`, …, or the error of `data`
    */
   write(url: string, data: Readable | Uint8Array, options?: WriteOptions): Promise<void>;
+  /** Begins, or goes on with, a file in parts. */
+  upload(url: string, plan: UploadPlan): Promise<Upload>;
   /** Removes a file, or a folder with all that is in it; nothing there is fine. */
   remove(url: string): Promise<void>;
+  /** Makes an empty folder, and those above it. */
+  makeFolder(url: string): Promise<void>;
   /** The one true name of a place, links resolved, no `/` at its end: to see whether two URLs mean one place. */
   locate(url: string): Promise<string>;
-}
-
-/**
- * The scheme of a URL in small letters; `file` for a plain path.
- *
- * @example
- * schemeOf('s3://bucket/key'); // 's3'
- * schemeOf('data/train'); // 'file'
- */
-export function schemeOf(url: string): string {
-  return /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase() ?? 'file';
-}
-
-/**
- * The URL of a file below a folder.
- *
- * @throws StorageError `E_NAME` for a name that would lead out of the folder, such as `../x` or `/x`
- * @example
- * joinUrl('s3://bucket/out/', 'a/b.ckpt'); // 's3://bucket/out/a/b.ckpt'
- * joinUrl('file:///data', 'a b'); // 'file:///data/a%20b'
- */
-export function joinUrl(folder: string, name: string): string {
-  const parts = name.split('/');
-  if (parts.some((part) => part === '' || part === '.' || part === '..')) {
-    throw new StorageError(
-      'E_NAME',
-      `${shownUrl(folder)} holds the name ${JSON.stringify(name)}, which is not a path below it: rename it`,
-    );
-  }
-  const isFileUrl = /^file:\/\//i.test(folder);
-  return `${folder.replace(/\/+$/, '')}/${isFileUrl ? parts.map(encodeURIComponent).join('/') : name}`;
-}
-
-/** A URL for people: without the user name and password that it may carry. */
-export function shownUrl(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1');
+  /** Copies a file within the store without its bytes passing through here; false when these two places cannot. */
+  copyWithin?(from: string, to: string, file: Entry): Promise<boolean>;
+  /** Gives a file another name at one stroke, over one that has it; false when these two places cannot. */
+  rename?(from: string, to: string): Promise<boolean>;
 }

@@ -1,7 +1,8 @@
 /** The stores by scheme. Each is loaded when its scheme is first met, so that nobody loads a client unused. */
 import { StorageError } from '../base/errors.js';
 import { localPath } from './local.js';
-import { type Store, schemeOf, shownUrl } from './store.js';
+import type { Store } from './store.js';
+import { schemeOf, shownUrl } from './url.js';
 
 const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map([
   ['file', async () => (await import('./local.js')).localStore],

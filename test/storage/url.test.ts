@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { localPath } from '../../sdk/storage/local.js';
-import { joinUrl, schemeOf, shownUrl } from '../../sdk/storage/store.js';
+import { joinUrl, schemeOf, shownUrl } from '../../sdk/storage/url.js';
 import { storeFor } from '../../sdk/storage/stores.js';
 
 test('the scheme of a plain path is file', async (t) => {

@@ -1,0 +1,292 @@
+/** A Store over an object store's client: folders out of keys, requests tried again, uploads in parts that are found again. */
+import { Readable } from 'node:stream';
+import { StorageError } from '../base/errors.js';
+import { hasherFor, md5 } from './digest.js';
+import type { ObjectClient, ObjectInfo } from './object-client.js';
+import { PassingFailure, retrying } from './retry.js';
+import type { ByteRange, Entry, Listed, Store, Upload, UploadPlan } from './store.js';
+import { schemeOf, shownUrl } from './url.js';
+
+/** Where an object lies, or would lie. An empty key is the bucket itself. */
+interface Place {
+  readonly client: ObjectClient;
+  readonly bucket: string;
+  readonly key: string;
+}
+
+/**
+ * Makes a Store of a client.
+ *
+ * @param connect gives the client of a bucket, the same for the same bucket
+ */
+export function objectStore(connect: (bucket: string) => Promise<ObjectClient>): Store {
+  async function at(url: string): Promise<Place> {
+    const { bucket, key } = objectAt(url);
+    return { client: await connect(bucket), bucket, key };
+  }
+
+  async function stat(url: string): Promise<Entry | undefined> {
+    const { client, key } = await at(url);
+    if (key !== '' && !key.endsWith('/')) {
+      const info = await retrying(() => client.head(key));
+      if (info !== undefined) return entryOf(info);
+    }
+    const prefix = folderPrefix(key);
+    const page = await retrying(() => client.page({ prefix, delimited: false, limit: 1 }));
+    return key === '' || page.objects.length > 0 ? FOLDER : undefined;
+  }
+
+  async function write(url: string, data: Readable | Uint8Array, { modified = Date.now() } = {}): Promise<void> {
+    const { client, key } = await fileAt(url);
+    const parts = data instanceof Uint8Array ? [data] : partsOf(data, STREAM_PART);
+    let [upload, waiting]: [string | undefined, Uint8Array | undefined] = [undefined, undefined];
+    const etags: string[] = [];
+    async function putPart(part: Uint8Array): Promise<void> {
+      const id = (upload ??= await retrying(() => client.begin(key, { modified })));
+      const sum = md5(part);
+      etags.push(await retrying(() => client.putPart(key, id, etags.length + 1, part, sum)));
+    }
+    try {
+      // One that fits into a part is put at one stroke: only when another part has come is it an upload.
+      for await (const part of parts) {
+        if (waiting !== undefined) await putPart(waiting);
+        waiting = part;
+      }
+      const last = waiting ?? new Uint8Array();
+      if (upload === undefined) {
+        const sum = md5(last);
+        await retrying(() => client.put(key, last, { md5: sum, modified }));
+      } else {
+        const id: string = upload;
+        await putPart(last);
+        await retrying(() => client.finish(key, id, etags));
+      }
+    } catch (error) {
+      const id = upload;
+      if (id !== undefined) await retrying(() => client.abort(key, id));
+      throw error;
+    }
+  }
+
+  /** @throws StorageError `E_NOT_FILE` for a bucket or a folder's URL */
+  async function fileAt(url: string): Promise<Place> {
+    const place = await at(url);
+    if (place.key !== '' && !place.key.endsWith('/')) return place;
+    throw new StorageError('E_NOT_FILE', `${shownUrl(url)} is a ${place.key === '' ? 'bucket' : 'folder'}: name a file in it`);
+  }
+
+  return {
+    keepsTimes: false,
+    stat,
+    list: (url, { recursive = true } = {}) => list(url, at, recursive),
+    read: (url, range) => Readable.from(chunks(url, at, range), { objectMode: false }),
+    write,
+    async upload(url, plan) {
+      const { client, key } = await fileAt(url);
+      return resumable(client, key, plan);
+    },
+    async remove(url) {
+      const { client, bucket, key } = await at(url);
+      if (key === '') throw new StorageError('E_BUCKET', `${shownUrl(url)} is a whole bucket, ${bucket}: remove it with the store's own tools`);
+      if (!key.endsWith('/')) await retrying(() => client.remove(key));
+      for await (const { name } of keysBelow(client, folderPrefix(key))) await retrying(() => client.remove(name));
+    },
+    async makeFolder(url) {
+      const { client, key } = await at(url);
+      if (key === '') return;
+      await retrying(() => client.put(folderPrefix(key), new Uint8Array(), { md5: md5(new Uint8Array()), modified: Date.now() }));
+    },
+    async locate(url) {
+      const { bucket, key } = objectAt(url);
+      return `${schemeOf(url)}://${bucket}/${key}`.replace(/\/+$/, '');
+    },
+    async copyWithin(from, to, { size }) {
+      const [source, target] = [await at(from), await fileAt(to)];
+      if (schemeOf(from) !== schemeOf(to) || size > MOST_COPIED) return false;
+      await retrying(() => target.client.copy(source.bucket, source.key, target.key));
+      return true;
+    },
+  };
+}
+
+const FOLDER: Entry = { kind: 'folder', size: 0, modified: 0 };
+/** What a stream of unknown length is cut into: 10 000 parts are 160 GB. */
+const STREAM_PART = 16 * 2 ** 20;
+/** S3's, OBS's and OSS's limit for copying at one stroke (OSS: 1 GiB; it says no, and the bytes go through here). */
+const MOST_COPIED = 5 * 2 ** 30;
+
+/**
+ * The bucket and key that a URL names. `s3:///bucket/key`, with three slashes, is what OpenI's custom images send.
+ *
+ * @throws StorageError `E_URL` for a URL without a bucket
+ * @example
+ * objectAt('s3://bucket/a/b'); // { bucket: 'bucket', key: 'a/b' }
+ */
+export function objectAt(url: string): { readonly bucket: string; readonly key: string } {
+  const [, bucket, key = ''] = /^[a-z0-9]+:\/\/\/?([^/]+)(?:\/(.*))?$/is.exec(url) ?? [];
+  if (bucket === undefined) throw new StorageError('E_URL', `${shownUrl(url)} names no bucket: write ${schemeOf(url)}://bucket/name`);
+  return { bucket, key };
+}
+
+function folderPrefix(key: string): string {
+  return key === '' || key.endsWith('/') ? key : `${key}/`;
+}
+
+function entryOf({ size, modified, digest, version }: ObjectInfo): Entry {
+  return { kind: 'file', size, modified, digest, version };
+}
+
+async function* list(url: string, at: (url: string) => Promise<Place>, recursive: boolean): AsyncGenerator<Listed> {
+  const { client, key } = await at(url);
+  const prefix = folderPrefix(key);
+  let found = false;
+  for await (const item of keysBelow(client, prefix, !recursive)) {
+    found = true;
+    const { name, info } = item;
+    // The folder's own empty object, and those of the folders below, which their files stand for.
+    if (name === prefix || (info !== undefined && name.endsWith('/') && info.size === 0)) continue;
+    const below = name.slice(prefix.length);
+    if (info === undefined) yield { ...FOLDER, name: below.slice(0, -1) };
+    else yield { ...entryOf(info), name: below };
+  }
+  if (found || key === '') return;
+  const isFile = !key.endsWith('/') && (await retrying(() => client.head(key))) !== undefined;
+  throw isFile
+    ? new StorageError('E_NOT_FOLDER', `${shownUrl(url)} is a file: name its folder`)
+    : new StorageError('E_NOT_FOUND', `${shownUrl(url)} does not exist: check its spelling`);
+}
+
+/** Objects and folders in the order of their names; page after page, the next one fetched while one is used. */
+async function* keysBelow(
+  client: ObjectClient,
+  prefix: string,
+  delimited = false,
+): AsyncGenerator<{ readonly name: string; readonly info?: ObjectInfo }> {
+  const fetch = (from?: string) => {
+    const page = retrying(() => client.page({ prefix, delimited, from }));
+    // Whoever stops listing never asks for it.
+    page.catch(() => {});
+    return page;
+  };
+  for (let coming: ReturnType<typeof fetch> | undefined = fetch(); coming !== undefined; ) {
+    const { objects, folders, next } = await coming;
+    coming = next === undefined ? undefined : fetch(next);
+    const items = [...objects.map((info) => ({ name: info.key, info })), ...folders.map((name) => ({ name }))];
+    if (folders.length > 0) items.sort((a, b) => compareNames(a.name, b.name));
+    yield* items;
+  }
+}
+
+/** Compares by UTF-8 bytes, which is the order of code points; JavaScript's own is that of UTF-16. */
+export function compareNames(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x === y) continue;
+    // Surrogates stand for what comes after all other characters.
+    return fixup(x) - fixup(y);
+  }
+  return a.length - b.length;
+}
+
+function fixup(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
+}
+
+/** Goes on where a connection broke, with the same version of the object; a whole object is held against its checksum. */
+async function* chunks(
+  url: string,
+  at: (url: string) => Promise<Place>,
+  { start = 0, end, version }: ByteRange = {},
+): AsyncGenerator<Buffer> {
+  if (end !== undefined && start >= end) return;
+  const { client, key } = await at(url);
+  let reached = start;
+  let wanted = version;
+  const open = () => retrying(() => client.get(key, { start: reached, end, version: wanted }));
+  let { body, info } = await open();
+  wanted ??= info.version;
+  const stop = Math.min(end ?? info.size, info.size);
+  const { digest } = info;
+  const hasher = digest !== undefined && start === 0 && stop === info.size ? hasherFor(digest) : undefined;
+  for (let broken = 0; reached < stop; ) {
+    const before = reached;
+    try {
+      for await (const chunk of body) {
+        // Bytes beyond what was asked for would be of something else.
+        const wantedBytes: Buffer = chunk.length > stop - reached ? chunk.subarray(0, stop - reached) : chunk;
+        reached += wantedBytes.length;
+        hasher?.update(wantedBytes);
+        yield wantedBytes;
+      }
+      if (reached < stop) throw new PassingFailure('E_NETWORK', `${shownUrl(url)}: the connection broke after ${reached} of ${stop} bytes`);
+    } catch (error) {
+      broken = reached > before ? 0 : broken + 1;
+      if (!(error instanceof PassingFailure) || broken === MOST_BROKEN) throw error;
+      if (reached < stop) ({ body } = await open());
+    } finally {
+      body.destroy();
+    }
+  }
+  if (hasher !== undefined && hasher.value() !== digest?.value) {
+    throw new PassingFailure('E_CHECKSUM', `${shownUrl(url)} came damaged: its checksum is ${hasher.value()} instead of ${digest?.value}`);
+  }
+}
+
+/** Connections in a row that break without a byte. */
+const MOST_BROKEN = 5;
+
+async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): AsyncGenerator<Uint8Array> {
+  let [held, size]: [Uint8Array[], number] = [[], 0];
+  for await (const chunk of data) {
+    for (let at = 0; at < chunk.length; ) {
+      const taken = chunk.subarray(at, at + partSize - size);
+      held.push(taken);
+      at += taken.length;
+      size += taken.length;
+      if (size === partSize) {
+        yield Buffer.concat(held);
+        [held, size] = [[], 0];
+      }
+    }
+  }
+  if (size > 0) yield Buffer.concat(held);
+}
+
+/**
+ * An upload that needs no note of its own: the store tells which upload of this key was begun and not finished, and a part that it has
+ * under the number and with the MD5 of what would be put is not put again, whoever put it.
+ */
+async function resumable(client: ObjectClient, key: string, { size, partSize, modified }: UploadPlan): Promise<Upload> {
+  const count = Math.max(1, Math.ceil(size / partSize));
+  const begin = () => retrying(() => client.begin(key, { modified }));
+  const earlier = await retrying(() => client.unfinished(key));
+  const found = earlier === undefined ? undefined : await retrying(() => client.parts(key, earlier));
+  const upload = earlier !== undefined && found !== undefined ? earlier : await begin();
+  const etags = new Array<string>(count).fill('');
+  return {
+    present: new Set(),
+    inOrder: false,
+    async put(part, data) {
+      const [number, sum] = [part + 1, md5(data)];
+      const there = found?.get(number);
+      if (there !== undefined && there.size === data.length && there.etag.replaceAll('"', '').toLowerCase() === sum) {
+        etags[part] = there.etag;
+        return false;
+      }
+      etags[part] = await retrying(() => client.putPart(key, upload, number, data, sum));
+      return true;
+    },
+    async finish() {
+      try {
+        await retrying(() => client.finish(key, upload, etags));
+      } catch (error) {
+        // The answer to an earlier try may have been lost on its way.
+        const isGone = error instanceof StorageError && error.code === 'E_NO_UPLOAD';
+        if (!isGone || (await retrying(() => client.head(key)))?.size !== size) throw error;
+      }
+    },
+    abandon: () => retrying(() => client.abort(key, upload)),
+    async leave() {},
+  };
+}

@@ -1,0 +1,40 @@
+/** URLs of files and folders: `s3://bucket/key`, `file:///data/train`, and plain paths. */
+import { StorageError } from '../base/errors.js';
+
+/**
+ * The scheme of a URL in small letters; `file` for a plain path.
+ *
+ * @example
+ * schemeOf('s3://bucket/key'); // 's3'
+ * schemeOf('data/train'); // 'file'
+ */
+export function schemeOf(url: string): string {
+  return /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase() ?? 'file';
+}
+
+/**
+ * The URL of a file below a folder.
+ *
+ * @throws StorageError `E_NAME` for a name that would lead out of the folder, such as `../x` or `/x`
+ * @example
+ * joinUrl('s3://bucket/out/', 'a/b.ckpt'); // 's3://bucket/out/a/b.ckpt'
+ * joinUrl('file:///data', 'a b'); // 'file:///data/a%20b'
+ */
+export function joinUrl(folder: string, name: string): string {
+  const parts = name.split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..')) {
+    throw new StorageError(
+      'E_NAME',
+      `${shownUrl(folder)} holds the name ${JSON.stringify(name)}, which is not a path below it: rename it`,
+    );
+  }
+  return `${folder.replace(/\/+$/, '')}/${ESCAPED.has(schemeOf(folder)) && folder.includes('://') ? parts.map(encodeURIComponent).join('/') : name}`;
+}
+
+/** Schemes whose URLs escape characters, as the web's do; keys of object stores are written as they are. */
+const ESCAPED: ReadonlySet<string> = new Set(['file', 'http', 'https']);
+
+/** A URL for people: without the user name, password and query (which may hold a signature) that it may carry. */
+export function shownUrl(url: string): string {
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1').replace(/^(https?:\/\/[^?#]*)[?#].*$/i, '$1');
+}
