@@ -9,8 +9,8 @@ import { isRunning, processMark } from '../base/process-mark.js';
 import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
 import { type CheckpointName, compareCheckpoints, parseCheckpointName } from '../checkpoint/name.js';
 import { copyFile } from '../storage/copy.js';
-import { joinUrl, shownUrl } from '../storage/url.js';
 import { storeFor } from '../storage/stores.js';
+import { joinUrl, shownUrl } from '../storage/url.js';
 import { workFolder } from './work-folders.js';
 
 /** A run's output folder, held against other runs until this process ends. */

@@ -8,7 +8,11 @@ export class PassingFailure extends StorageError {
   /** How long the server asks to wait, in milliseconds; undefined where it says nothing. */
   readonly waitMs: number | undefined;
 
-  constructor(code: string, message: string, { waitMs, ...options }: ErrorOptions & { waitMs?: number | undefined } = {}) {
+  constructor(
+    code: string,
+    message: string,
+    { waitMs, ...options }: ErrorOptions & { waitMs?: number | undefined } = {},
+  ) {
     super(code, message, options);
     this.waitMs = waitMs;
   }
