@@ -199,7 +199,8 @@ async function* chunks(
   let reached = start;
   let wanted = version;
   const open = () => retrying(() => client.get(key, { start: reached, end, version: wanted }));
-  let { body, info } = await open();
+  let answer = await open();
+  const { info } = answer;
   wanted ??= info.version;
   const stop = Math.min(end ?? info.size, info.size);
   const { digest } = info;
@@ -207,7 +208,7 @@ async function* chunks(
   for (let broken = 0; reached < stop; ) {
     const before = reached;
     try {
-      for await (const chunk of body) {
+      for await (const chunk of answer.body) {
         // Bytes beyond what was asked for would be of something else.
         const wantedBytes: Buffer = chunk.length > stop - reached ? chunk.subarray(0, stop - reached) : chunk;
         reached += wantedBytes.length;
@@ -222,10 +223,10 @@ async function* chunks(
     } catch (error) {
       broken = reached > before ? 0 : broken + 1;
       if (!(error instanceof PassingFailure) || broken === MOST_BROKEN) throw error;
-      if (reached < stop) ({ body } = await open());
     } finally {
-      body.destroy();
+      answer.body.destroy();
     }
+    if (reached < stop) answer = await open();
   }
   if (hasher !== undefined && hasher.value() !== digest?.value) {
     throw new PassingFailure(
