@@ -56,7 +56,7 @@ export interface FaultProxy {
   /** Says for each request what goes wrong with it, if anything; replace it at will. */
   plan: (request: Passing) => Fault | undefined;
   /** Called when the server has answered, or was left in the middle of a request, before the client hears of it. */
-  watch: (request: Passing) => Promise<void> | void;
+  watch: (request: Passing) => unknown;
   /** All that was asked so far, and what went wrong with it. */
   readonly passed: readonly (Passing & { readonly fault: Fault | undefined })[];
   /** Bytes of bodies that went through. */
