@@ -26,7 +26,7 @@ export interface HttpFailure {
  */
 export function httpFailure(failure: HttpFailure): StorageError {
   const { doing, url, endpoint, status, code = '', message = '', retryAfter, cause } = failure;
-  const { known, advice, passes } = classify(status, code);
+  const { known, advice, passes } = classify(status, code, message);
   const word = [code, message].filter((text) => text !== '').join(': ') || `HTTP ${status}`;
   const text = `cannot ${doing} ${shownUrl(url)}: ${oneLine(word)} (${shownUrl(endpoint)}, HTTP ${status})${advice === '' ? '' : `; ${advice}`}`;
   if (passes) return new PassingFailure(known, text, { cause, waitMs: waitOf(retryAfter) });
@@ -77,7 +77,7 @@ const NETWORK_REASONS: Readonly<Record<string, string>> = {
 };
 
 /** What is told by the store's own word goes before the status. */
-function classify(status: number, code: string): { known: string; advice: string; passes: boolean } {
+function classify(status: number, code: string, message: string): { known: string; advice: string; passes: boolean } {
   const stays = (known: string, advice = ''): { known: string; advice: string; passes: boolean } => ({ known, advice, passes: false });
   const passes = (known: string): { known: string; advice: string; passes: boolean } => ({ known, advice: '', passes: true });
   if (/^NoSuchBucket/.test(code)) return stays('E_BUCKET', 'check the name of the bucket and the endpoint');
@@ -89,7 +89,9 @@ function classify(status: number, code: string): { known: string; advice: string
   if (/SlowDown|TooManyRequests|Throttl/.test(code)) return passes('E_BUSY_STORE');
   if (/RequestTimeout|InternalError/.test(code)) return passes('E_SERVER');
   if (/QuotaExceeded|NotEnoughSpace|EntityTooLarge/.test(code)) return stays('E_NO_SPACE', 'free some, or choose another place');
-  if (/PermanentRedirect|AuthorizationHeaderMalformed|TemporaryRedirect/.test(code)) {
+  // OSS has no words of its own for these.
+  const elsewhere = /must be addressed using the specified endpoint|signing region/i.test(message);
+  if (elsewhere || /PermanentRedirect|AuthorizationHeaderMalformed|TemporaryRedirect/.test(code)) {
     return stays('E_REGION', 'check the region and the endpoint');
   }
   switch (status) {
