@@ -112,7 +112,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
     },
     async copyWithin(from, to, { size }) {
       const [source, target] = [await at(from), await fileAt(to)];
-      if (schemeOf(from) !== schemeOf(to) || size > MOST_COPIED) return false;
+      if (schemeOf(from) !== schemeOf(to) || size > (target.client.mostCopied ?? MOST_COPIED)) return false;
       await retrying(() => target.client.copy(source.bucket, source.key, target.key));
       return true;
     },
@@ -122,7 +122,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
 const FOLDER: Entry = { kind: 'folder', size: 0, modified: 0 };
 /** What a stream of unknown length is cut into: 10 000 parts are 160 GB. */
 const STREAM_PART = 16 * 2 ** 20;
-/** S3's, OBS's and OSS's limit for copying at one stroke (OSS: 1 GiB; it says no, and the bytes go through here). */
+/** S3's and OBS's limit for copying at one stroke. */
 const MOST_COPIED = 5 * 2 ** 30;
 
 /**
