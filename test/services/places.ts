@@ -96,7 +96,12 @@ function bucketPlace(
 }
 
 /** Puts files into a place, whatever place that is, those larger than `partSize` in parts. */
-export async function fill(place: TestPlace, folder: string, tree: Tree, { partSize }: CopyOptions = {}): Promise<void> {
+export async function fill(
+  place: TestPlace,
+  folder: string,
+  tree: Tree,
+  { partSize }: CopyOptions = {},
+): Promise<void> {
   if (place.proxy === undefined) {
     writeTree(place.url(folder), tree);
     return;

@@ -10,7 +10,11 @@ test('any tree comes through any faults', async (t) => {
   t.teardown(() => oss.close());
   Object.assign(process.env, oss.env);
   for (let seed = 1; seed <= 20; seed++) {
-    const met = await runTrial({ seed, ...(seed % 2 === 0 ? { from: disk, to: oss } : { from: oss, to: disk }), kills: 0 });
+    const met = await runTrial({
+      seed,
+      ...(seed % 2 === 0 ? { from: disk, to: oss } : { from: oss, to: disk }),
+      kills: 0,
+    });
     t.comment(JSON.stringify(met));
   }
 });

@@ -37,9 +37,12 @@ export async function runTrial(trial: Trial): Promise<Met> {
     return await tried(trial);
   } catch (error) {
     const { seed, from, to, kills } = trial;
-    throw new Error(`seed ${seed}, ${from.name} to ${to.name}, ${kills} kills: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+    throw new Error(
+      `seed ${seed}, ${from.name} to ${to.name}, ${kills} kills: ${error instanceof Error ? error.message : error}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -92,7 +95,11 @@ async function tried({ seed, from, to, kills }: Trial): Promise<Met> {
   assertEqual(await to.look(destination), new Map([...before, ...tree]), 'both sides are equal');
   if (to.proxy !== undefined) assert.deepEqual(await to.begun(destination), [], 'nothing is left begun');
   const again = await copyFolder(job.source, job.destination, { partSize });
-  assert.deepEqual({ files: again.files, skipped: again.skipped }, { files: 0, skipped: tree.size }, 'nothing is left to do');
+  assert.deepEqual(
+    { files: again.files, skipped: again.skipped },
+    { files: 0, skipped: tree.size },
+    'nothing is left to do',
+  );
   await from.remove(source);
   await to.remove(destination);
   return met;
@@ -142,7 +149,10 @@ function start(job: Job, env: TestPlace['env']): { kill(): void; readonly ended:
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const message = text(child.stderr);
-  const ended = once(child, 'close').then(async ([code, signal]) => ({ signal, message: code === 0 ? '' : await message }));
+  const ended = once(child, 'close').then(async ([code, signal]) => ({
+    signal,
+    message: code === 0 ? '' : await message,
+  }));
   return { kill: () => void child.kill('SIGKILL'), ended };
 }
 
