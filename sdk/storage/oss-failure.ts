@@ -1,7 +1,7 @@
 /** What OSS, ali-oss and the network say when something fails, as errors for people. */
 import type OSS from 'ali-oss';
 import { StorageError } from '../base/errors.js';
-import { httpFailure, type HttpFailure, networkFailure } from './http-failure.js';
+import { answerFailure, httpFailure, type HttpFailure, networkFailure } from './http-failure.js';
 import type { OssAnswer } from './oss-transport.js';
 
 /** What ali-oss is made to throw: an answer that is no success, or, with status 0, what broke on the way to one. */
@@ -38,10 +38,13 @@ export function loadOss(): Promise<typeof OSS> {
 
 let loaded: Promise<typeof OSS> | undefined;
 
-/** A failure as a StorageError; what is none of OSS's passes through. Codes as in {@link httpFailure}, and `E_NO_UPLOAD`. */
+/**
+ * A failure as a StorageError. Codes as in {@link httpFailure}, `E_NO_UPLOAD`, and `E_ANSWER` for what ali-oss throws over an
+ * answer that it does not understand.
+ */
 export function asFailure(error: unknown, place: Pick<HttpFailure, 'doing' | 'url' | 'endpoint'>): StorageError {
   if (error instanceof StorageError) return error;
-  if (!(error instanceof OssFailure)) throw error;
+  if (!(error instanceof OssFailure)) return answerFailure({ ...place, cause: error });
   const { status, code, explanation: message, retryAfter, cause } = error;
   if (status === 0) return networkFailure({ ...place, cause });
   const failure = httpFailure({ ...place, status, code, message, retryAfter });
