@@ -43,7 +43,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
     let [upload, waiting]: [string | undefined, Uint8Array | undefined] = [undefined, undefined];
     const etags: string[] = [];
     async function putPart(part: Uint8Array): Promise<void> {
-      const id = (upload ??= await retrying(() => client.begin(key, { modified })));
+      const id = (upload ??= await begin(client, key, modified));
       const sum = md5(part);
       etags.push(await retrying(() => client.putPart(key, id, etags.length + 1, part, sum)));
     }
@@ -262,10 +262,9 @@ async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): Asyn
  */
 async function resumable(client: ObjectClient, key: string, { size, partSize, modified }: UploadPlan): Promise<Upload> {
   const count = Math.max(1, Math.ceil(size / partSize));
-  const begin = () => retrying(() => client.begin(key, { modified }));
   const earlier = await retrying(() => client.unfinished(key));
   const found = earlier === undefined ? undefined : await retrying(() => client.parts(key, earlier));
-  const upload = earlier !== undefined && found !== undefined ? earlier : await begin();
+  const upload = earlier !== undefined && found !== undefined ? earlier : await begin(client, key, modified);
   const etags = new Array<string>(count).fill('');
   return {
     present: new Set(),
@@ -292,4 +291,12 @@ async function resumable(client: ObjectClient, key: string, { size, partSize, mo
     abandon: () => retrying(() => client.abort(key, upload)),
     async leave() {},
   };
+}
+
+/** Where the answer to a first try was lost on its way, the upload that it began is there: a second one would be forgotten. */
+function begin(client: ObjectClient, key: string, modified: number): Promise<string> {
+  let tried = 0;
+  return retrying(
+    async () => (tried++ > 0 ? await client.unfinished(key) : undefined) ?? (await client.begin(key, { modified })),
+  );
 }
