@@ -42,7 +42,9 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
     const parts = data instanceof Uint8Array ? [data] : partsOf(data, STREAM_PART);
     let [upload, waiting]: [string | undefined, Uint8Array | undefined] = [undefined, undefined];
     const etags: string[] = [];
+    let size = 0;
     async function putPart(part: Uint8Array): Promise<void> {
+      size += part.length;
       const id = (upload ??= await begin(client, key, modified));
       const sum = md5(part);
       etags.push(await retrying(() => client.putPart(key, id, etags.length + 1, part, sum)));
@@ -60,7 +62,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
       } else {
         const id: string = upload;
         await putPart(last);
-        await retrying(() => client.finish(key, id, etags));
+        await finish(client, key, { upload: id, etags, size, modified });
       }
     } catch (error) {
       const id = upload;
@@ -279,15 +281,7 @@ async function resumable(client: ObjectClient, key: string, { size, partSize, mo
       etags[part] = await retrying(() => client.putPart(key, upload, number, data, sum));
       return true;
     },
-    async finish() {
-      try {
-        await retrying(() => client.finish(key, upload, etags));
-      } catch (error) {
-        // The answer to an earlier try may have been lost on its way.
-        const isGone = error instanceof StorageError && error.code === 'E_NO_UPLOAD';
-        if (!isGone || (await retrying(() => client.head(key)))?.size !== size) throw error;
-      }
-    },
+    finish: () => finish(client, key, { upload, etags, size, modified }),
     abandon: () => retrying(() => client.abort(key, upload)),
     async leave() {},
   };
@@ -299,4 +293,25 @@ function begin(client: ObjectClient, key: string, modified: number): Promise<str
   return retrying(
     async () => (tried++ > 0 ? await client.unfinished(key) : undefined) ?? (await client.begin(key, { modified })),
   );
+}
+
+async function finish(
+  client: ObjectClient,
+  key: string,
+  whole: {
+    readonly upload: string;
+    readonly etags: readonly string[];
+    readonly size: number;
+    readonly modified: number;
+  },
+): Promise<void> {
+  const { upload, etags, size, modified } = whole;
+  try {
+    await retrying(() => client.finish(key, upload, etags));
+  } catch (error) {
+    // The answer to an earlier try may have been lost on its way: then this is what stands there.
+    if (!(error instanceof StorageError) || error.code !== 'E_NO_UPLOAD') throw error;
+    const there = await retrying(() => client.head(key));
+    if (there?.size !== size || there.modified !== modified) throw error;
+  }
 }
