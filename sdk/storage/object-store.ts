@@ -19,8 +19,12 @@ interface Place {
  * Makes a Store of a client.
  *
  * @param connect gives the client of a bucket, the same for the same bucket
+ * @param options leastPart: bytes of a part but the last, at least; default S3's 5 MiB
  */
-export function objectStore(connect: (bucket: string) => Promise<ObjectClient>): Store {
+export function objectStore(
+  connect: (bucket: string) => Promise<ObjectClient>,
+  { leastPart = 5 * 2 ** 20 }: { readonly leastPart?: number } = {},
+): Store {
   async function at(url: string): Promise<Place> {
     const { bucket, key } = objectAt(url);
     return { client: await connect(bucket), bucket, key };
@@ -83,6 +87,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
 
   return {
     keepsTimes: false,
+    leastPart,
     stat,
     list: (url, { recursive = true } = {}) => list(url, at, recursive),
     read: (url, range) => Readable.from(chunks(url, at, range), { objectMode: false }),
