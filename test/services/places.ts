@@ -1,9 +1,9 @@
 /** Places that tests copy from and to: what is tested reaches them through a fault proxy, the test sees them directly. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isPartial } from '../../sdk/base/files.js';
-import { type CopyOptions, copyFolder } from '../../sdk/storage/copy.js';
+import { copyFolder } from '../../sdk/storage/copy.js';
 import { type FaultProxy, faultProxy, type Passing } from './fault-proxy.js';
 import type { ObjectServer } from './object-server.js';
 import { OSS_KEY, startOssServer } from './oss-server.js';
@@ -95,27 +95,29 @@ function bucketPlace(
   };
 }
 
-/** Puts files into a place, whatever place that is, those larger than `partSize` in parts. */
+/** Puts files of this time into a place, whatever place that is, those larger than `partSize` in parts. */
 export async function fill(
   place: TestPlace,
   folder: string,
   tree: Tree,
-  { partSize }: CopyOptions = {},
+  { partSize, modified = Date.now() }: { readonly partSize?: number | undefined; readonly modified?: number } = {},
 ): Promise<void> {
   if (place.proxy === undefined) {
-    writeTree(place.url(folder), tree);
+    writeTree(place.url(folder), tree, modified);
     return;
   }
   if (tree.size === 0) return;
   const root = mkdtempSync(join(tmpdir(), 'mindts-tree-'));
-  writeTree(root, tree);
+  writeTree(root, tree, modified);
   await copyFolder(root, place.url(folder), { partSize });
   rmSync(root, { recursive: true });
 }
 
-function writeTree(root: string, tree: Tree): void {
+function writeTree(root: string, tree: Tree, modified: number): void {
   for (const [name, data] of tree) {
-    mkdirSync(dirname(join(root, name)), { recursive: true });
-    writeFileSync(join(root, name), data);
+    const path = join(root, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, data);
+    utimesSync(path, modified / 1000, modified / 1000);
   }
 }

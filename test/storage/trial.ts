@@ -54,7 +54,7 @@ async function tried({ seed, from, to, kills }: Trial): Promise<Met> {
   await fill(from, source, tree, { partSize: random.below(2) === 0 ? partSize : undefined });
   assertEqual(await from.look(source), tree, 'the source is as it was drawn');
   const before = olderFiles(random, tree);
-  await fill(to, destination, before, { partSize });
+  await fill(to, destination, before, { partSize, modified: 1_000_000_000_000 });
 
   const wrong: string[] = [];
   const met = { faults: 0, kills: 0, files: tree.size };
