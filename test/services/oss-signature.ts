@@ -13,8 +13,8 @@ import {
   type Guard,
   hmac,
   keyOf,
-  scopedKey,
   SKEW_MS,
+  scopedKey,
   sha256,
 } from './access-keys.js';
 import { type ObjectRequest, Refusal, uriEncode, valueOf } from './object-request.js';
