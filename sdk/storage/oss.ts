@@ -2,7 +2,7 @@
 import type { ObjectClient } from './object-client.js';
 import { objectStore } from './object-store.js';
 import { ossClient } from './oss-client.js';
-import { ossSettings, type OssSettings } from './oss-settings.js';
+import { type OssSettings, ossSettings } from './oss-settings.js';
 import type { Store } from './store.js';
 
 /** The store of OSS buckets, as environment and files say. */
