@@ -96,16 +96,15 @@ interface Verdict {
 
 /** What is told by the store's own word goes before the status. */
 function classify(status: number, code: string, message: string): Verdict {
-  // OSS has no words of its own for these.
+  // OSS has no word of its own for it.
   if (/must be addressed using the specified endpoint|signing region/i.test(message)) return ELSEWHERE;
   const byWord = WORDS.find(([words]) => words.test(code))?.[1];
   return byWord ?? STATUSES[status] ?? (status >= 500 ? { known: 'E_SERVER', passes: true } : { known: 'E_HTTP' });
 }
 
 const NO_SPACE: Verdict = { known: 'E_NO_SPACE', advice: 'free some, or choose another place' };
-const BUSY: Verdict = { known: 'E_BUSY_STORE', passes: true };
-
 const ELSEWHERE: Verdict = { known: 'E_REGION', advice: 'check the region and the endpoint' };
+const BUSY: Verdict = { known: 'E_BUSY_STORE', passes: true };
 
 const WORDS: readonly (readonly [RegExp, Verdict])[] = [
   [/NoSuchBucket/, { known: 'E_BUCKET', advice: 'check the name of the bucket and the endpoint' }],

@@ -235,6 +235,8 @@ async function* chunks(
     }
     if (reached < stop) answer = await open();
   }
+  // One without a byte was never looked into.
+  answer.body.destroy();
   if (hasher !== undefined && hasher.value() !== digest?.value) {
     throw new PassingFailure(
       'E_CHECKSUM',

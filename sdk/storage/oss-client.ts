@@ -86,7 +86,10 @@ export async function ossClient(bucket: string, settings: OssSettings): Promise<
         const { start, end, version } = range;
         const isPart = start > 0 || end !== undefined;
         const headers = {
-          ...(isPart && { Range: `bytes=${start}-${end === undefined ? '' : end - 1}`, 'x-oss-range-behavior': 'standard' }),
+          ...(isPart && {
+            Range: `bytes=${start}-${end === undefined ? '' : end - 1}`,
+            'x-oss-range-behavior': 'standard',
+          }),
           ...(version !== undefined && { 'If-Match': version }),
         };
         try {
@@ -213,7 +216,10 @@ function bodyOf(stream: Readable, fail: (cause: unknown) => StorageError): Reada
   return stream.pipe(body);
 }
 
-async function page(client: OSS, { prefix, delimited, limit = 1000, from }: Parameters<ObjectClient['page']>[0]): Promise<Page> {
+async function page(
+  client: OSS,
+  { prefix, delimited, limit = 1000, from }: Parameters<ObjectClient['page']>[0],
+): Promise<Page> {
   // No empty values: how they are signed is not written down.
   const { objects, prefixes, isTruncated, nextContinuationToken } = await client.listV2({
     'max-keys': limit,
@@ -259,14 +265,20 @@ async function unfinished(client: OSS, key: string): Promise<string | undefined>
   for (let from: Record<string, string> = {}; ; ) {
     const query = { prefix: key, 'max-uploads': 1000, 'encoding-type': 'url', ...from };
     const { uploads, isTruncated, nextKeyMarker, nextUploadIdMarker } = await client.listUploads(query);
-    const found = z.array(UPLOAD).parse(uploads).map((upload) => ({ ...upload, name: unescaped(upload.name) }));
+    const found = z
+      .array(UPLOAD)
+      .parse(uploads)
+      .map((upload) => ({ ...upload, name: unescaped(upload.name) }));
     for (const { uploadId, initiated } of found.filter(({ name }) => name === key)) {
       const begun = Date.parse(initiated);
       if (newest === undefined || begun >= newest.begun) newest = { id: uploadId, begun };
     }
     // In the order of keys, the prefix itself comes first.
     if (!isTruncated || found.some(({ name }) => name !== key)) return newest?.id;
-    from = { 'key-marker': unescaped(z.string().parse(nextKeyMarker)), 'upload-id-marker': z.string().parse(nextUploadIdMarker) };
+    from = {
+      'key-marker': unescaped(z.string().parse(nextKeyMarker)),
+      'upload-id-marker': z.string().parse(nextUploadIdMarker),
+    };
   }
 }
 

@@ -1,7 +1,7 @@
 /** What OSS, ali-oss and the network say when something fails, as errors for people. */
 import type OSS from 'ali-oss';
 import { StorageError } from '../base/errors.js';
-import { answerFailure, httpFailure, type HttpFailure, networkFailure } from './http-failure.js';
+import { answerFailure, type HttpFailure, httpFailure, networkFailure } from './http-failure.js';
 import type { OssAnswer } from './oss-transport.js';
 
 /** What ali-oss is made to throw: an answer that is no success, or, with status 0, what broke on the way to one. */
@@ -54,7 +54,9 @@ export function asFailure(error: unknown, place: Pick<HttpFailure, 'doing' | 'ur
 /** What HEAD cannot have in a body stands in a header. */
 function bodyOf({ data, headers }: OssAnswer): string {
   const inHeader = headers['x-oss-err'];
-  return data.length === 0 && typeof inHeader === 'string' ? Buffer.from(inHeader, 'base64').toString() : data.toString();
+  return data.length === 0 && typeof inHeader === 'string'
+    ? Buffer.from(inHeader, 'base64').toString()
+    : data.toString();
 }
 
 /** The text of an element of an error: `<Error><Code>NoSuchKey</Code>…`. */

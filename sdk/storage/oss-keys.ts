@@ -20,7 +20,10 @@ export const RENEWAL_MARGIN_MS = 5 * 60_000;
  * Keys that are fetched when first asked for and again before they expire, however many ask at once; or when those that are held were refused.
  * Keys that still hold are used when new ones cannot be had.
  */
-export function renewed(fetch: () => Promise<TemporaryKeys>, now: () => number): (refused?: OssKeys) => Promise<OssKeys> {
+export function renewed(
+  fetch: () => Promise<TemporaryKeys>,
+  now: () => number,
+): (refused?: OssKeys) => Promise<OssKeys> {
   let held: TemporaryKeys | undefined;
   let coming: Promise<TemporaryKeys> | undefined;
   return async (refused) => {
@@ -79,7 +82,9 @@ async function ask(url: string, variable: string, request: RequestInit = {}): Pr
   }
   if (answer.ok) return text;
   const failure = `${where}: HTTP ${answer.status}; check ${variable}`;
-  throw answer.status >= 500 ? new PassingFailure('E_CREDENTIALS', failure) : new StorageError('E_CREDENTIALS', failure);
+  throw answer.status >= 500
+    ? new PassingFailure('E_CREDENTIALS', failure)
+    : new StorageError('E_CREDENTIALS', failure);
 }
 
 const ANSWER = z.object({

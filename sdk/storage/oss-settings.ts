@@ -88,11 +88,17 @@ function placeOf(env: Values, file: Values): Pick<OssSettings, 'endpoint' | 'reg
   const { hostname } = new URL(endpoint);
   const region = givenRegion ?? /^oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com$/.exec(hostname)?.[1];
   if (region === undefined || !/^[a-z0-9-]+$/.test(region)) {
-    throw new StorageError('E_REGION', `the region of ${endpoint} is not known: set OSS_REGION to one such as cn-hangzhou`);
+    throw new StorageError(
+      'E_REGION',
+      `the region of ${endpoint} is not known: set OSS_REGION to one such as cn-hangzhou`,
+    );
   }
   const addressing = env.OSS_ADDRESSING_STYLE || file.addressingstyle || 'virtual';
   if (addressing !== 'virtual' && addressing !== 'path' && addressing !== 'cname') {
-    throw new StorageError('E_ENDPOINT', `OSS_ADDRESSING_STYLE is ${JSON.stringify(addressing)}: use virtual, path or cname`);
+    throw new StorageError(
+      'E_ENDPOINT',
+      `OSS_ADDRESSING_STYLE is ${JSON.stringify(addressing)}: use virtual, path or cname`,
+    );
   }
   return { endpoint, region, addressing };
 }
@@ -101,7 +107,10 @@ function placeOf(env: Values, file: Values): Pick<OssSettings, 'endpoint' | 'reg
 function originOf(given: string): string {
   const url = /^https?:\/\//i.test(given) ? given : `https://${given}`;
   if (!URL.canParse(url) || !/^[a-z0-9._:-]+$/i.test(new URL(url).host)) {
-    throw new StorageError('E_ENDPOINT', `OSS_ENDPOINT ${shownUrl(given)} is no address of a server: write https://host`);
+    throw new StorageError(
+      'E_ENDPOINT',
+      `OSS_ENDPOINT ${shownUrl(given)} is no address of a server: write https://host`,
+    );
   }
   return new URL(url).origin;
 }
@@ -143,7 +152,10 @@ function keySource({ env, file, path, now, metadata }: Sources): OssSettings['ke
 
 const FILE_KEYS = ['accesskeyid', 'accesskeysecret', 'ststoken'] as const;
 
-function keysIn(values: Values, [idName, secretName, tokenName]: readonly [string, string, string]): OssKeys | undefined {
+function keysIn(
+  values: Values,
+  [idName, secretName, tokenName]: readonly [string, string, string],
+): OssKeys | undefined {
   const [accessKeyId, accessKeySecret] = [values[idName]?.trim(), values[secretName]?.trim()];
   if (!accessKeyId && !accessKeySecret) return undefined;
   if (!accessKeyId || !accessKeySecret) {

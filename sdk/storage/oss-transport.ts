@@ -3,7 +3,7 @@
  * that answers a stream, the system's code of a broken connection; it gives up on a request as a whole after a minute, however
  * well its bytes flow; and it sends other paths than were signed (`a//../b`).
  */
-import { Agent as HttpAgent, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { buffer } from 'node:stream/consumers';
 
@@ -65,7 +65,11 @@ const AGENT = { keepAlive: true };
 /** How long a connection may be silent, in milliseconds. */
 const SILENCE_MS = 60_000;
 
-function send(request: typeof httpRequest, options: RequestOptions, content: Buffer | string | undefined): Promise<IncomingMessage> {
+function send(
+  request: typeof httpRequest,
+  options: RequestOptions,
+  content: Buffer | string | undefined,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const sent = request(options, resolve);
     sent.on('error', reject);

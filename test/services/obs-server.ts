@@ -6,7 +6,7 @@ import { type ObjectRequest, Refusal, valueOf } from './object-request.js';
 import { type ObjectServer, type ServerOptions, startObjectServer } from './object-server.js';
 import { checkObsSignature } from './obs-signature.js';
 
-/** Starts a store that takes OBS's own signature and AWS's V4, each in headers and URLs, buckets before the host or in the path. */
+/** Starts a store that takes OBS's own signature and AWS's versions 2 and 4, in headers and URLs, buckets before the host or in the path. */
 export function startObsServer(options: Partial<ServerOptions> = {}): Promise<ObjectServer> {
   return startObjectServer(OBS, { region: 'cn-north-4', keys: [OBS_KEY], buckets: ['training'], ...options });
 }
@@ -18,11 +18,11 @@ const OBS: Dialect = {
   name: 'OBS',
   prefixOf: (request) => (isAws(request) ? 'x-amz-' : 'x-obs-'),
   verify(request, guard) {
-    if (isAws(request)) return checkAwsSignature(request, guard);
+    if (isV4(request)) return checkAwsSignature(request, guard);
     if (request.headers.authorization === undefined && valueOf(request, 'Signature') === undefined) {
       throw new Refusal(403, 'AccessDenied', 'anonymous access is denied');
     }
-    checkObsSignature(request, guard);
+    checkObsSignature(request, guard, isAws(request) ? 'AWS' : 'OBS');
   },
   etagOf: (md5) => md5.toString('hex'),
   etagOfParts(etags) {
@@ -41,8 +41,16 @@ const OBS: Dialect = {
   errorHeaders: () => ({}),
 };
 
-function isAws(request: ObjectRequest): boolean {
+function isV4(request: ObjectRequest): boolean {
   return (
     request.headers.authorization?.startsWith('AWS4-') === true || valueOf(request, 'X-Amz-Algorithm') !== undefined
+  );
+}
+
+function isAws(request: ObjectRequest): boolean {
+  return (
+    isV4(request) ||
+    request.headers.authorization?.startsWith('AWS ') === true ||
+    valueOf(request, 'AWSAccessKeyId') !== undefined
   );
 }
