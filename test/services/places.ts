@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isPartial } from '../../sdk/base/files.js';
 import { copyFolder } from '../../sdk/storage/copy.js';
+import type { AccessKey } from './access-keys.js';
 import { type FaultProxy, faultProxy, type Passing } from './fault-proxy.js';
 import type { ObjectServer } from './object-server.js';
 import { OSS_KEY, startOssServer } from './oss-server.js';
@@ -19,12 +20,16 @@ export interface TestPlace {
   readonly leastPart: number;
   /** Whether the answer to a request is what a file holds. */
   isContent(request: Passing): boolean;
+  /** Whether a request brings a part of a file. */
+  isPart(request: Passing): boolean;
   url(folder: string): string;
   /** The files that have their final names. */
   look(folder: string): Promise<Tree>;
   /** What is begun there and neither finished nor given up. */
   begun(folder: string): Promise<readonly string[]>;
   remove(folder: string): Promise<void>;
+  /** What it may refuse for good, by the code that people see: from when this is called until what it returns is called. */
+  readonly refusals: Readonly<Record<string, () => () => void>>;
   close(): Promise<void>;
 }
 
@@ -41,6 +46,7 @@ export function diskPlace(root: string): TestPlace {
     env: {},
     leastPart: 1,
     isContent: () => false,
+    isPart: () => false,
     url: (folder) => join(root, folder),
     async look(folder) {
       const whole = files(folder).filter((path) => !isPartial(path));
@@ -48,13 +54,14 @@ export function diskPlace(root: string): TestPlace {
     },
     begun: async (folder) => files(folder).filter(isPartial),
     remove: async (folder) => rmSync(join(root, folder), { recursive: true, force: true }),
+    refusals: {},
     close: async () => {},
   };
 }
 
 /** OSS, on a server of our own. */
 export async function ossPlace(): Promise<TestPlace> {
-  const server = await startOssServer();
+  const server = await startOssServer({ keys: [{ ...OSS_KEY, token: 'oss-test-token' }] });
   return bucketPlace(server, await faultProxy(server.endpoint), {
     name: 'oss',
     env: ({ url }) => ({
@@ -63,6 +70,7 @@ export async function ossPlace(): Promise<TestPlace> {
       OSS_ADDRESSING_STYLE: 'path',
       OSS_ACCESS_KEY_ID: OSS_KEY.id,
       OSS_ACCESS_KEY_SECRET: OSS_KEY.secret,
+      OSS_SESSION_TOKEN: 'oss-test-token',
     }),
   });
 }
@@ -79,6 +87,7 @@ function bucketPlace(
     env: env(proxy),
     leastPart: 100 * 1024,
     isContent: ({ method, url }) => method === 'GET' && !url.includes('?'),
+    isPart: ({ method, url }) => method === 'PUT' && url.includes('partNumber='),
     url: (folder) => `${name}://${bucketName}/${folder}`,
     async look(folder) {
       const below = [...bucket.objects].filter(([key]) => key.startsWith(`${folder}/`) && !key.endsWith('/'));
@@ -88,10 +97,40 @@ function bucketPlace(
     async remove(folder) {
       for (const key of bucket.objects.keys()) if (key.startsWith(`${folder}/`)) bucket.delete(key);
     },
+    refusals: {
+      E_CLOCK() {
+        server.now = () => Date.now() + 3_600_000;
+        return () => {
+          server.now = Date.now;
+        };
+      },
+      E_EXPIRED: () => withKeys(server, (key) => ({ ...key, expires: 0 })),
+      E_CREDENTIALS: () => withKeys(server, (key) => ({ ...key, secret: 'another' })),
+      E_DENIED: () => withAnswer(proxy, 403, 'AccessDenied'),
+      E_NO_SPACE: () => withAnswer(proxy, 403, 'QuotaExceeded'),
+    },
     async close() {
       await proxy.close();
       await server.close();
     },
+  };
+}
+
+function withKeys({ keys }: ObjectServer, change: (key: AccessKey) => AccessKey): () => void {
+  const before = [...keys.values()];
+  for (const key of before) keys.set(key.id, change(key));
+  return () => {
+    for (const key of before) keys.set(key.id, key);
+  };
+}
+
+/** What a server of this family says, which ours never has reason to. */
+function withAnswer(proxy: FaultProxy, status: number, code: string): () => void {
+  const before = proxy.plan;
+  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>it is so</Message></Error>`;
+  proxy.plan = () => ({ kind: 'answer', status, headers: { 'Content-Type': 'application/xml' }, body });
+  return () => {
+    proxy.plan = before;
   };
 }
 
