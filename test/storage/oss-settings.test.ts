@@ -45,6 +45,20 @@ test('endpoint and region tell each other', async (t) => {
   });
 });
 
+test('an endpoint of the file does not go with a region of the environment', async (t) => {
+  const home = t.testdir({
+    '.ossutilconfig': '[Credentials]\nendpoint=oss-cn-beijing.aliyuncs.com\nregion=cn-beijing\n',
+  });
+  const place = async (env: Record<string, string>) => {
+    const { endpoint, region } = await ossSettings({ env: { ...KEYS, ...env }, home });
+    return `${endpoint} ${region}`;
+  };
+  t.equal(await place({}), 'https://oss-cn-beijing.aliyuncs.com cn-beijing');
+  t.equal(await place({ OSS_REGION: 'cn-hangzhou' }), 'https://oss-cn-hangzhou.aliyuncs.com cn-hangzhou');
+  t.equal(await place({ OSS_ENDPOINT: 'oss-us-east-1.aliyuncs.com' }), 'https://oss-us-east-1.aliyuncs.com us-east-1');
+  t.equal(await place({ OSS_ENDPOINT: 'http://10.0.0.1' }), 'http://10.0.0.1 cn-beijing');
+});
+
 test('what is missing or wrong about the place is told with its variables', async (t) => {
   const home = t.testdir();
   const settings = (env: Record<string, string>) => ossSettings({ env: { ...KEYS, ...env }, home });

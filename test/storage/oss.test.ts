@@ -9,6 +9,7 @@ import { ossStoreWith } from '../../sdk/storage/oss.js';
 import { ossClient } from '../../sdk/storage/oss-client.js';
 import { ossSettings } from '../../sdk/storage/oss-settings.js';
 import type { Listed, Store } from '../../sdk/storage/store.js';
+import { storeFor } from '../../sdk/storage/stores.js';
 import type { ObjectServer, ServerOptions } from '../services/object-server.js';
 import { OSS_KEY, startOssServer } from '../services/oss-server.js';
 
@@ -411,6 +412,12 @@ test('temporary keys that nobody can renew are told to have expired', async (t) 
     code: 'E_EXPIRED',
     message: /SecurityTokenExpired.*get new credentials/,
   });
+});
+
+test('oss:// has one store for all its URLs', async (t) => {
+  const store = await storeFor('oss://training/a');
+  t.equal(await storeFor('OSS://training/b'), store);
+  t.equal(await store.locate('oss://training/a/'), 'oss://training/a');
 });
 
 test('an endpoint where nobody listens is named', async (t) => {
