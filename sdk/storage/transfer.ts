@@ -52,8 +52,8 @@ export async function transfer(from: Place, to: Place, file: Entry, options: Tra
       if (!(error instanceof StorageError) || !MENDED_BY_ANOTHER_TRY.has(error.code) || tried === TRIES) throw error;
       options.onBytes(-counted, true);
       const looked = await from.store.stat(from.url);
-      // The time stays the listing's as long as the file does: see below.
-      if (looked !== undefined && looked.version !== entry.version) entry = looked;
+      // Else the time stays the listing's: see below.
+      if (looked !== undefined && (from.store.keepsTimes || looked.version !== entry.version)) entry = looked;
     }
   }
 }
@@ -97,15 +97,27 @@ async function inParts(from: Place, to: Place, listed: Entry, options: TransferO
         `${shownUrl(from.url)} came damaged: its checksum is not ${digest?.value}`,
       );
     }
+    await refuseRewritten(from, entry);
     await upload.finish();
   } catch (error) {
-    // What a lasting failure or the caller stopped is not gone on with; what the network stopped is.
-    await (error instanceof PassingFailure && error.code !== 'E_CHECKSUM' ? upload.leave() : upload.abandon()).catch(
-      (second: unknown) => {
-        if (!(second instanceof MindtsError)) throw second;
-      },
-    );
+    // What the network stopped is gone on with; what a lasting failure or the caller stopped is not, nor what has to begin anew.
+    const isGoneOnWith = error instanceof PassingFailure && !MENDED_BY_ANOTHER_TRY.has(error.code);
+    await (isGoneOnWith ? upload.leave() : upload.abandon()).catch((second: unknown) => {
+      if (!(second instanceof MindtsError)) throw second;
+    });
     throw error;
+  }
+}
+
+/**
+ * Where a store has no versions, a file that somebody writes anew in its place shows by its time alone: its parts are some of the
+ * old one and some of the new. One that has grown is a log, and was copied up to where it ended.
+ */
+async function refuseRewritten({ store, url }: Place, { size, modified }: Entry): Promise<void> {
+  if (!store.keepsTimes) return;
+  const now = await store.stat(url);
+  if (now !== undefined && now.size === size && now.modified !== modified) {
+    throw new PassingFailure('E_CHANGED', `${shownUrl(url)} was written anew while it was copied: copy it again`);
   }
 }
 
