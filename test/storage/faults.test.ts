@@ -1,10 +1,14 @@
 /** Every fault, on every request, in both directions: what passes is tried again, what lasts is told at once. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { MindtsError } from '../../sdk/base/errors.js';
-import { copyFolder } from '../../sdk/storage/copy.js';
+import { isPartial } from '../../sdk/base/files.js';
+import { copyFile, copyFolder } from '../../sdk/storage/copy.js';
 import type { Fault, Passing } from '../services/fault-proxy.js';
 import { onceEach } from '../services/faults.js';
 import { ossPlace, type TestPlace } from '../services/places.js';
+import { noSmallDisk, smallDisk } from './small-disk.js';
 import { LARGE, stand } from './stand.js';
 
 process.env['MINDTS_RETRY_WAIT_MS'] = '1';
@@ -68,6 +72,19 @@ for (const [name, start] of Object.entries(PLACES)) {
         await isDone(t);
       });
 
+      t.test(`a file that is replaced while it is on its way ${direction} arrives as it is then`, async (t) => {
+        const { proxy, job, replace, isDone } = await stand(t, place, direction);
+        const isPart = direction === 'up' ? place.isPart : place.isContent;
+        const { watch } = proxy;
+        let parts = 0;
+        proxy.watch = async (request) => {
+          await watch(request);
+          if (isPart(request) && ++parts === 4) await replace();
+        };
+        await copyFolder(job.source, job.destination, job);
+        await isDone(t);
+      });
+
       for (const [code, refuse] of Object.entries(place.refusals)) {
         // Reading takes no space.
         if (code === 'E_NO_SPACE' && direction === 'down') continue;
@@ -115,6 +132,19 @@ for (const [name, start] of Object.entries(PLACES)) {
       proxy.plan = (request) => (place.isPart(request) && ++parts > 5 ? { kind: 'answer', status: 403 } : undefined);
       await t.rejects(copyFolder(job.source, job.destination, { ...job, files: [LARGE] }), { code: 'E_DENIED' });
       await isUndone(t);
+    });
+
+    t.test('a disk that is full in the middle of a file keeps nothing of it', { skip: noSmallDisk }, async (t) => {
+      const { proxy, job } = await stand(t, place, 'down');
+      const disk = smallDisk(t, 4 * job.partSize);
+      proxy.watch = () =>
+        t.same(
+          readdirSync(disk).filter((name) => !isPartial(name)),
+          [],
+        );
+      const copy = copyFile(`${job.source}/${LARGE}`, join(disk, 'large'), job);
+      await t.rejects(copy, { code: 'E_NO_SPACE', message: /large: no space left on the device; free some/ });
+      t.same(readdirSync(disk), []);
     });
 
     t.test('parts outlive a network that breaks whenever the last one comes: it alone moves again', async (t) => {

@@ -17,6 +17,8 @@ export interface Stand {
   isDone(t: Test): Promise<void>;
   /** Nothing is there but what was before, nothing ever was, and nothing is left begun. */
   isUndone(t: Test): Promise<void>;
+  /** Replaces the file {@link LARGE} of the source by another of its size. */
+  replace(): Promise<void>;
   /** How often each request was asked until now. */
   asked(): ReadonlyMap<string, number>;
 }
@@ -37,6 +39,7 @@ export async function stand(t: Test, place: TestPlace, direction: Direction): Pr
     ['手写 #1/空 100%.txt', Buffer.alloc(0)],
     [LARGE, content(random, 10 * partSize + 1)],
   ]);
+  const newer: Tree = new Map([[LARGE, content(random, 10 * partSize + 1)]]);
   const older: Tree = new Map([[LARGE, content(random, 5 * partSize)]]);
 
   const disk = diskPlace(t.testdir());
@@ -48,11 +51,13 @@ export async function stand(t: Test, place: TestPlace, direction: Direction): Pr
   await fill(to, destination, older, { partSize, modified: 1_000_000_000_000 });
   const first = proxy.passed.length;
 
+  let whole = tree;
   const half: string[] = [];
   async function look(): Promise<Tree> {
     const there = await to.look(destination);
     for (const [name, data] of there) {
-      if (![tree, older].some((files) => files.get(name)?.equals(data))) half.push(`${name}: ${data.length} bytes`);
+      if (![whole, tree, older].some((files) => files.get(name)?.equals(data)))
+        half.push(`${name}: ${data.length} bytes`);
     }
     return there;
   }
@@ -67,8 +72,19 @@ export async function stand(t: Test, place: TestPlace, direction: Direction): Pr
   return {
     proxy,
     job: { source: from.url(source), destination: to.url(destination), partSize },
-    isDone: (t) => isThere(t, tree),
+    isDone: (t) => isThere(t, whole),
     isUndone: (t) => isThere(t, older),
+    async replace() {
+      const { plan, watch } = proxy;
+      proxy.plan = () => undefined;
+      proxy.watch = () => {};
+      // Never half: whoever reads has the old one open, or opens the new one.
+      await from.remove(`${source}/${LARGE}`);
+      await fill(from, source, newer, { partSize });
+      whole = new Map([...tree, ...newer]);
+      proxy.plan = plan;
+      proxy.watch = watch;
+    },
     asked: () => counted(proxy.passed.slice(first)),
   };
 }

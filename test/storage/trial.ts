@@ -3,6 +3,7 @@
  * it is done. Nothing may be half there at any time, and at the end both sides are equal.
  */
 import { strict as assert } from 'node:assert';
+import { pathToFileURL } from 'node:url';
 import { MindtsError } from '../../sdk/base/errors.js';
 import { type Random, seededRandom } from '../../sdk/base/random.js';
 import { copyFolder } from '../../sdk/storage/copy.js';
@@ -46,6 +47,8 @@ async function tried({ seed, from, to, kills }: Trial): Promise<Met> {
   const random = seededRandom(seed, 'trial');
   const partSize = Math.max(from.leastPart, to.leastPart, 64 * 1024);
   const tree = randomTree(random, { partSize });
+  // From a calm network to one where every other request fails.
+  const share = 0.5 * random.uniform();
   const [source, destination] = [`from-${seed}`, `to-${seed}`];
   await fill(from, source, tree, { partSize: random.below(2) === 0 ? partSize : undefined });
   assertEqual(await from.look(source), tree, 'the source is as it was drawn');
@@ -57,7 +60,7 @@ async function tried({ seed, from, to, kills }: Trial): Promise<Met> {
   let killer: (request: Passing) => void = () => {};
   for (const { proxy, isContent } of new Set([from, to])) {
     if (proxy === undefined) continue;
-    const plan = randomFaults(seed, { share: 0.15, isContent });
+    const plan = randomFaults(seed, { share, isContent });
     proxy.plan = (request) => {
       killer(request);
       const fault = plan(request);
@@ -72,7 +75,7 @@ async function tried({ seed, from, to, kills }: Trial): Promise<Met> {
     };
   }
 
-  const job = { source: from.url(source), destination: to.url(destination), partSize };
+  const job = { source: urlOf(from, source, random), destination: urlOf(to, destination, random), partSize };
   while (met.kills < kills) {
     let left = 1 + random.below(30);
     const child = startCopying(job, { ...from.env, ...to.env });
@@ -99,6 +102,12 @@ async function tried({ seed, from, to, kills }: Trial): Promise<Met> {
   await from.remove(source);
   await to.remove(destination);
   return met;
+}
+
+/** A folder of this machine is named by its path or by its URL. */
+function urlOf(place: TestPlace, folder: string, random: Random): string {
+  const url = place.url(folder);
+  return url.startsWith('/') && random.below(2) === 0 ? pathToFileURL(url).href : url;
 }
 
 /** What the destination has before: some files whole, some another content under the same name, and one of its own. */
