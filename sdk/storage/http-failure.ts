@@ -33,22 +33,18 @@ export function httpFailure(failure: HttpFailure): StorageError {
   return new StorageError(known, text, { cause });
 }
 
-interface Unanswered {
+/** A connection that could not be made, broke, or fell silent: `E_NETWORK`, which may pass; `E_HOST` for a name that nobody knows. */
+export function networkFailure({
+  doing,
+  url,
+  endpoint,
+  cause,
+}: {
   readonly doing: HttpFailure['doing'];
   readonly url: string;
   readonly endpoint: string;
   readonly cause: unknown;
-}
-
-/** An answer that nobody understands, cut short or from something that is no store: `E_ANSWER`, which may pass. */
-export function answerFailure({ doing, url, endpoint, cause }: Unanswered): StorageError {
-  const where = shownUrl(endpoint);
-  const text = `cannot ${doing} ${shownUrl(url)}: the answer of ${where} makes no sense; check that it is the endpoint of a store`;
-  return new PassingFailure('E_ANSWER', text, { cause });
-}
-
-/** A connection that could not be made, broke, or fell silent: `E_NETWORK`, which may pass; `E_HOST` for a name that nobody knows. */
-export function networkFailure({ doing, url, endpoint, cause }: Unanswered): StorageError {
+}): StorageError {
   const system = innermost(cause);
   const code = systemCode(system) ?? '';
   const where = shownUrl(endpoint);

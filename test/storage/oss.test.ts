@@ -5,6 +5,7 @@ import { connect, createServer as createProxy } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type Test, test } from 'tap';
+import { StorageError } from '../../sdk/base/errors.js';
 import { ossStoreWith } from '../../sdk/storage/oss.js';
 import { ossClient } from '../../sdk/storage/oss-client.js';
 import { ossSettings } from '../../sdk/storage/oss-settings.js';
@@ -33,6 +34,21 @@ async function stand(t: Test, options: Partial<ServerOptions> = {}): Promise<Sta
   const storeWith: Stand['storeWith'] = (env) =>
     ossStoreWith(() => ossSettings({ env: { ...base, ...env }, home, now: () => server.now() }));
   return { server, store: storeWith({}), storeWith };
+}
+
+/** An object that is there without having been written by anybody. */
+function keep(server: ObjectServer, key: string): void {
+  const object = {
+    key,
+    data: Buffer.from('x'),
+    etag: 'E',
+    stored: 1,
+    meta: {},
+    contentType: undefined,
+    isMultipart: false,
+    crc64: '0',
+  };
+  server.buckets.get('training')?.set(object);
 }
 
 async function listed(items: AsyncIterable<Listed>): Promise<string[]> {
@@ -163,7 +179,7 @@ for (const style of ['virtual', 'path']) {
 test('a list goes over pages in the order of bytes, folders counted with their slash', async (t) => {
   const { server, store } = await stand(t);
   const names = Array.from({ length: 2300 }, (_, i) => `d${i % 7}/${i}`).concat('d-', 'd1.txt', 'd10');
-  await Promise.all(names.map((name) => store.write(`oss://training/all/${name}`, Buffer.from('x'))));
+  for (const name of names) keep(server, `all/${name}`);
   const sorted = names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   t.same(await listed(store.list('oss://training/all', { recursive: true })), sorted);
   t.ok(server.asked.filter((line) => line.includes('list-type=2')).length >= 3, 'in pages');
@@ -194,6 +210,12 @@ test('a list gives the MD5 of what was put at one stroke, and none of what came 
     found.map(({ digest }) => digest),
     [{ algorithm: 'md5', value: 'bb3aec0fdcdbc2974890f805c585d432' }, undefined],
   );
+});
+
+test('what is too large to be copied within the store at one stroke goes through here', async (t) => {
+  const { store } = await stand(t);
+  const file = { kind: 'file', size: 2 ** 30 + 1, modified: 0 } as const;
+  t.equal(await store.copyWithin?.('oss://training/a', 'oss://training/b', file), false);
 });
 
 test('an upload left behind is found again, and only the parts that it lacks move', async (t) => {
@@ -412,6 +434,48 @@ test('temporary keys that nobody can renew are told to have expired', async (t) 
     code: 'E_EXPIRED',
     message: /SecurityTokenExpired.*get new credentials/,
   });
+});
+
+test('somebody who says yes to everything is not taken for OSS', async (t) => {
+  const portal = createServer((request, response) => {
+    request.resume();
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>Welcome</body></html>');
+  });
+  await new Promise<void>((resolve) => portal.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => portal.close());
+  const address = portal.address();
+  const settings = await ossSettings({
+    home: t.testdir(),
+    env: {
+      OSS_ENDPOINT: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+      OSS_REGION: 'x',
+      OSS_ACCESS_KEY_ID: 'a',
+      OSS_ACCESS_KEY_SECRET: 'b',
+    },
+  });
+  const client = await ossClient('training', settings);
+  const md5 = '8f00b204e9800998ecf8427e00000000';
+  const asking: Readonly<Record<string, () => Promise<unknown>>> = {
+    head: () => client.head('a'),
+    page: () => client.page({ prefix: '', delimited: false }),
+    get: () => client.get('a', { start: 0 }),
+    put: () => client.put('a', new Uint8Array(), { md5, modified: 1 }),
+    unfinished: () => client.unfinished('a'),
+    begin: () => client.begin('a', { modified: 1 }),
+    parts: () => client.parts('a', 'id'),
+    putPart: () => client.putPart('a', 'id', 1, new Uint8Array(), md5),
+    finish: () => client.finish('a', 'id', ['"x"']),
+    abort: () => client.abort('a', 'id'),
+    remove: () => client.remove('a'),
+    copy: () => client.copy('training', 'b', 'a'),
+  };
+  for (const [name, ask] of Object.entries(asking)) {
+    const error: unknown = await ask().catch((caught: unknown) => caught);
+    t.ok(
+      error instanceof StorageError && /oss:\/\/training\/a?.*http:\/\/127/.test(error.message),
+      `${name}: ${String(error)}`,
+    );
+  }
 });
 
 test('oss:// has one store for all its URLs', async (t) => {
