@@ -104,7 +104,7 @@ function amazonSettings(env: Values): S3Settings {
   const endpoint = given ? originOf('AWS_ENDPOINT_URL', given, true) : undefined;
   return {
     endpoint,
-    region: env.S3_REGION || undefined,
+    region: env.S3_REGION || env.AWS_REGION || env.AWS_DEFAULT_REGION || undefined,
     addressing: addressingOf('S3', endpoint, env),
     isObs: false,
   };

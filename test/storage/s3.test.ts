@@ -564,7 +564,24 @@ test('without keys, the variables are named', { skip }, async (t) => {
   });
   const failure = await failureOf(s3StoreWith('s3', () => s3Settings('s3')).stat('s3://bucket/a'));
   t.match(failure, { code: 'E_CREDENTIALS', message: /AWS_ACCESS_KEY_ID.*AWS_PROFILE.*S3_ENDPOINT/ });
-  t.match(failure.message, 'https://s3.eu-west-1.amazonaws.com');
+});
+
+test("a profile of Amazon's tools says where and with which keys", { skip }, async (t) => {
+  const { bucket } = await fresh();
+  const profile = [
+    '[profile training]',
+    `endpoint_url = ${swift.endpoint}`,
+    'region = us-east-1',
+    `aws_access_key_id = ${swift.accessKey}`,
+    `aws_secret_access_key = ${swift.secretKey}`,
+  ];
+  const HOME = t.testdir({ '.aws': { config: `${profile.join('\n')}\n` } });
+  const env = { PATH: process.env['PATH'], HOME, AWS_PROFILE: 'training', AWS_EC2_METADATA_DISABLED: 'true' };
+  t.intercept(process, 'env', { value: env });
+  const store = await storeFor(`s3://${bucket}/a`);
+  await store.write(`s3://${bucket}/a`, Buffer.from('seven'));
+  t.equal((await buffer(store.read(`s3://${bucket}/a`))).toString(), 'seven');
+  t.same(await namesOf(store.list(`s3://${bucket}`)), ['a']);
 });
 
 test('a new key in the environment is used from then on', { skip }, async (t) => {
