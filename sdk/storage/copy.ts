@@ -27,7 +27,7 @@ export interface CopyOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface CopyFolderOptions extends CopyOptions {
+export interface CopyParallelOptions extends CopyOptions {
   /** Files under way at once; default 16. */
   readonly concurrency?: number | undefined;
   /** Copies also what the destination has already; default false. */
@@ -43,9 +43,9 @@ export interface CopyFolderOptions extends CopyOptions {
  * an older file at the destination then stays as it was
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
- * await copyFile('in/a.txt', 'copies/a.txt'); // 5
+ * await copy('in/a.txt', 'copies/a.txt'); // 5
  */
-export async function copyFile(
+export async function copy(
   source: string,
   destination: string,
   { onProgress, signal }: CopyOptions = {},
@@ -74,13 +74,13 @@ export async function copyFile(
  * or in a circle), `E_CASE` (two names that the destination takes for one), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, …
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
- * await copyFolder('in', 'copies'); // { files: 1, skipped: 0, bytes: 5, present: 0 }
- * await copyFolder('in', 'copies'); // { files: 0, skipped: 1, bytes: 0, present: 5 }
+ * await copyParallel('in', 'copies'); // { files: 1, skipped: 0, bytes: 5, present: 0 }
+ * await copyParallel('in', 'copies'); // { files: 0, skipped: 1, bytes: 0, present: 5 }
  */
-export async function copyFolder(
+export async function copyParallel(
   source: string,
   destination: string,
-  { concurrency = 16, overwrite = false, files: only, onProgress, signal }: CopyFolderOptions = {},
+  { concurrency = 16, overwrite = false, files: only, onProgress, signal }: CopyParallelOptions = {},
 ): Promise<CopyProgress> {
   const [from, to] = await Promise.all([placeOf(source), placeOf(destination)]);
   const entry = await existing(from);
