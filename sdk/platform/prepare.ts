@@ -12,6 +12,7 @@ import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
 import { copy, copyParallel } from '../storage/copy.js';
+import { showCopy } from '../storage/show-copy.js';
 import { localPathOf, storeFor } from '../storage/stores.js';
 import { joinUrl, nameOf, shownUrl } from '../storage/url.js';
 import { workFolder } from './work-folders.js';
@@ -61,7 +62,7 @@ export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
   const path = join(workFolder('checkpoint', url), nameOf(url));
-  await copy(url, path);
+  log.info(`copied ${await showCopy(url, (onProgress) => copy(url, path, { onProgress }))}`);
   return path;
 }
 
@@ -94,16 +95,7 @@ async function drawDigits(): Promise<string> {
 
 async function copyHere(url: string): Promise<string> {
   const folder = workFolder('data', url);
-  const progress = startProgress({ label: `copying ${shownUrl(url)}`, unit: 'bytes' });
-  try {
-    const { files } = await copyParallel(url, folder, {
-      onProgress: ({ bytes }) => progress.update(bytes),
-    });
-    progress.done(`${files} files`);
-  } catch (error) {
-    progress.fail();
-    throw error;
-  }
+  log.info(`copied ${await showCopy(url, (onProgress) => copyParallel(url, folder, { onProgress }))}`);
   return folder;
 }
 

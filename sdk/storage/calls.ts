@@ -163,7 +163,7 @@ export async function remove(
   if (kind === 'folder' && !recursive) {
     throw new StorageError(
       'E_NOT_FILE',
-      `${shownUrl(url)} is a folder: remove it with recursive, or name a file in it`,
+      `${shownUrl(url)} is a folder: remove it with recursive (--recursive), or name a file in it`,
     );
   }
   if (kind === 'file' && recursive && (await look(asFolder(url))) !== undefined) {

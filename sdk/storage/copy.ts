@@ -57,7 +57,7 @@ export async function copy(
   if (entry.kind === 'folder') {
     throw new StorageError(
       'E_NOT_FILE',
-      `${shownUrl(source)} is a folder: copy it with copy_parallel (copyParallel), or name a file in it`,
+      `${shownUrl(source)} is a folder: copy it with copyParallel (as a command copy_parallel, or copy --recursive), or name a file in it`,
     );
   }
   const there = await to.store.stat(destination);
