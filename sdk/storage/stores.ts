@@ -6,6 +6,7 @@ import { schemeOf, shownUrl } from './url.js';
 
 const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map([
   ['file', async () => (await import('./local.js')).localStore],
+  ['oss', async () => (await import('./oss.js')).ossStore],
 ]);
 
 /**
