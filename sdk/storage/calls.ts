@@ -19,7 +19,7 @@ export type Content = string | Uint8Array | AsyncIterable<string | Uint8Array>;
  * await exists('no/such/file'); // false
  */
 export async function exists(url: string): Promise<boolean> {
-  return (await look(url)) !== undefined;
+  return (await kindOf(url)) !== undefined;
 }
 
 /**
@@ -31,7 +31,7 @@ export async function exists(url: string): Promise<boolean> {
  * await isDirectory('out/empty'); // true
  */
 export async function isDirectory(url: string): Promise<boolean> {
-  return (await look(url))?.kind === 'folder';
+  return (await kindOf(url)) === 'folder';
 }
 
 /**
@@ -166,7 +166,7 @@ export async function remove(
       `${shownUrl(url)} is a folder: remove it with recursive (--recursive), or name a file in it`,
     );
   }
-  if (kind === 'file' && recursive && (await look(asFolder(url))) !== undefined) {
+  if (kind === 'file' && recursive && (await kindOf(asFolder(url))) !== undefined) {
     throw new StorageError(
       'E_AMBIGUOUS',
       `${shownUrl(url)} is a file and a folder: write ${shownUrl(asFolder(url))} to remove the folder, or leave recursive out to remove the file`,
@@ -206,12 +206,14 @@ export function isFolder(url: string, name = '…'): StorageError {
   );
 }
 
-/** As {@link Store.stat}; a name below a file, or in a bucket that does not exist, is nothing too. */
-async function look(url: string): Promise<Entry | undefined> {
+/** What stands at a URL; a name below a file, or in a bucket that does not exist, is nothing too. */
+async function kindOf(url: string): Promise<Entry['kind'] | 'device' | undefined> {
   try {
-    return await (await storeFor(url)).stat(url);
+    return (await (await storeFor(url)).stat(url))?.kind;
   } catch (error) {
-    if (error instanceof StorageError && (error.code === 'E_NOT_FOLDER' || error.code === 'E_BUCKET')) return undefined;
+    if (!(error instanceof StorageError)) throw error;
+    if (error.code === 'E_NOT_FILE') return 'device';
+    if (error.code === 'E_NOT_FOLDER' || error.code === 'E_BUCKET') return undefined;
     throw error;
   }
 }

@@ -30,7 +30,9 @@ type Unit =
  * parsePattern('a/*.jpg').map((part) => part.kind === 'name' && part.isLiteral); // [true, false]
  */
 export function parsePattern(pattern: string): readonly Part[] {
-  return pattern.split('/').map((part) => (part === '**' ? { kind: 'folders' } : namePattern(part)));
+  // At the end it finds what is in those folders.
+  const parts = pattern.replace(/(?<![^/])\*\*$/, '**/*').split('/');
+  return parts.map((part) => (part === '**' ? { kind: 'folders' } : namePattern(part)));
 }
 
 /**
