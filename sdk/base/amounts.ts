@@ -5,10 +5,11 @@
  *
  * @example
  * amount(60_000, 'images'); // '60000 images'
+ * amount(1, 'images'); // '1 image'
  * amount(11_594_722, 'bytes'); // '11.6 MB'
  */
 export function amount(count: number, unit: string): string {
-  if (unit !== 'bytes' || count < 1000) return `${count} ${unit}`;
+  if (unit !== 'bytes' || count < 1000) return `${count} ${count === 1 ? unit.replace(/s$/, '') : unit}`;
   const power = Math.min(4, Math.floor(Math.log10(count) / 3));
   return `${(count / 1000 ** power).toFixed(1)} ${['', 'kB', 'MB', 'GB', 'TB'][power]}`;
 }

@@ -103,7 +103,8 @@ const LINE_EVERY_MS = 10_000;
 const FRAME_EVERY_MS = 100;
 const BAR_WIDTH = 24;
 
-interface Surroundings {
+/** For tests: where a task is shown, and a clock in milliseconds. */
+export interface Surroundings {
   readonly stream?: NodeJS.WritableStream;
   readonly now?: () => number;
 }

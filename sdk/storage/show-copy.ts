@@ -2,7 +2,7 @@
 import { amount, duration, rate } from '../base/amounts.js';
 import { MindtsError } from '../base/errors.js';
 import { isFirstRank } from '../base/log.js';
-import { startProgress } from '../base/progress.js';
+import { type Surroundings, startProgress } from '../base/progress.js';
 import { stat } from './calls.js';
 import type { CopyProgress } from './copy.js';
 import { list } from './list.js';
@@ -13,8 +13,8 @@ interface Shown {
   readonly doing?: string;
   /** Whether all of it is copied, so that its size says how much there is to do; default true. */
   readonly isWhole?: boolean;
-  /** For tests: a clock in milliseconds. */
-  readonly now?: () => number;
+  /** For tests: where to show it, and a clock in milliseconds. */
+  readonly surroundings?: Surroundings;
 }
 
 /** What is to be copied is added up when the copy has taken so long that its progress is shown. */
@@ -32,10 +32,11 @@ const SOON_MS = 1000;
 export async function showCopy(
   source: string,
   run: (onProgress: (progress: CopyProgress) => void) => Promise<unknown>,
-  { doing = 'copying', isWhole = true, now = () => performance.now() }: Shown = {},
+  { doing = 'copying', isWhole = true, surroundings = {} }: Shown = {},
 ): Promise<string> {
+  const { now = () => performance.now() } = surroundings;
   const start = now();
-  const progress = startProgress({ label: `${doing} ${shownUrl(source)}`, unit: 'bytes' });
+  const progress = startProgress({ label: `${doing} ${shownUrl(source)}`, unit: 'bytes' }, surroundings);
   let latest: CopyProgress = { files: 0, skipped: 0, bytes: 0, present: 0 };
   const seconds = (): number => (now() - start) / 1000;
   let isCounted = !isWhole || !isFirstRank();
@@ -45,7 +46,7 @@ export async function showCopy(
       latest = reached;
       const { files, bytes, present } = reached;
       progress.credit(present);
-      progress.update(bytes + present, `${plural(files)}, ${rate(bytes, seconds(), 'bytes')}`);
+      progress.update(bytes + present, `${amount(files, 'files')}, ${rate(bytes, seconds(), 'bytes')}`);
       if (isCounted || now() - start < SOON_MS) return;
       isCounted = true;
       void totalOf(source, () => !isOver).then(progress.expect, unlessOurs);
@@ -76,11 +77,7 @@ function summary({ files, skipped, bytes, present }: CopyProgress, seconds: numb
   const before =
     skipped > 0 ? ` (${skipped} there already)` : present > 0 ? ` (${amount(present, 'bytes')} there already)` : '';
   const speed = bytes > 0 ? `, ${rate(bytes, seconds, 'bytes')}` : '';
-  return `${plural(files)}${before}, ${amount(bytes, 'bytes')} in ${duration(seconds)}${speed}`;
-}
-
-function plural(files: number): string {
-  return `${files} ${files === 1 ? 'file' : 'files'}`;
+  return `${amount(files, 'files')}${before}, ${amount(bytes, 'bytes')} in ${duration(seconds)}${speed}`;
 }
 
 /** What cannot be listed is an error of the copy itself, which says so. */
