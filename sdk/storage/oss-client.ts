@@ -4,8 +4,9 @@ import type OSS from 'ali-oss';
 import { z } from 'zod';
 import { StorageError } from '../base/errors.js';
 import type { HttpFailure } from './http-failure.js';
-import type { ObjectClient, ObjectInfo, Page } from './object-client.js';
+import type { ObjectClient, ObjectInfo } from './object-client.js';
 import { asFailure, loadOss, OssFailure } from './oss-failure.js';
+import { listPage, listParts, listUnfinished } from './oss-lists.js';
 import type { OssKeys, OssSettings } from './oss-settings.js';
 import { ossTransport } from './oss-transport.js';
 
@@ -78,28 +79,40 @@ export async function ossClient(bucket: string, settings: OssSettings): Promise<
     });
   }
 
+  async function open(client: OSS, key: string, { start, end, version }: Parameters<ObjectClient['get']>[1]) {
+    const isPart = start > 0 || end !== undefined;
+    const last = end === undefined ? '' : end - 1;
+    const headers = {
+      // Else OSS gives the whole object for a range that it cannot serve.
+      ...(isPart && { Range: `bytes=${start}-${last}`, 'x-oss-range-behavior': 'standard' }),
+      ...(version !== undefined && { 'If-Match': version }),
+    };
+    const { stream, res } = await client.getStream(key, { headers });
+    const body = z.instanceof(Readable).parse(stream);
+    try {
+      const given = HEAD.parse(res).headers;
+      if (isPart) z.string().startsWith(`bytes ${start}-`).parse(given['content-range']);
+      const place = { doing: 'read', url: `oss://${bucket}/${key}`, endpoint } as const;
+      return {
+        body: ours(body, (cause) => asFailure(new OssFailure({ cause }), place)),
+        info: infoOf(key, given),
+      };
+    } catch (error) {
+      body.destroy();
+      throw error;
+    }
+  }
+
   return {
     head,
-    page: (query) => run('list', query.prefix, (client) => page(client, query)),
+    page: (query) => run('list', query.prefix, (client) => listPage(client, query)),
     get: (key, range) =>
       run('read', key, async (client) => {
-        const { start, end, version } = range;
-        const isPart = start > 0 || end !== undefined;
-        const headers = {
-          ...(isPart && {
-            Range: `bytes=${start}-${end === undefined ? '' : end - 1}`,
-            'x-oss-range-behavior': 'standard',
-          }),
-          ...(version !== undefined && { 'If-Match': version }),
-        };
         try {
-          const { stream, res } = await client.getStream(key, { headers });
-          const info = infoOf(key, HEAD.parse(res).headers);
-          const fail = (cause: unknown) =>
-            asFailure(new OssFailure({ cause }), { doing: 'read', url: `oss://${bucket}/${key}`, endpoint });
-          return { body: bodyOf(z.instanceof(Readable).parse(stream), fail), info };
+          return await open(client, key, range);
         } catch (error) {
           if (!(error instanceof OssFailure) || error.status !== 416) throw error;
+          // There is nothing from there on.
           const info = await head(key);
           if (info === undefined) throw error;
           return { body: Readable.from([], { objectMode: false }), info };
@@ -107,9 +120,12 @@ export async function ossClient(bucket: string, settings: OssSettings): Promise<
       }),
     put: (key, data, { md5, modified }) =>
       run('write', key, async (client) => {
-        await client.put(key, bytesOf(data), { headers: { ...sumHeader(md5), ...timeHeader(modified) } });
+        const { res } = await client.put(key, bytesOf(data), {
+          headers: { ...sumHeader(md5), ...timeHeader(modified) },
+        });
+        etagOf(res);
       }),
-    unfinished: (key) => run('list', key, (client) => unfinished(client, key)),
+    unfinished: (key) => run('list', key, (client) => listUnfinished(client, key)),
     begin: (key, { modified }) =>
       run('write', key, async (client) => {
         const { uploadId } = await client.initMultipartUpload(key, { headers: timeHeader(modified) });
@@ -118,7 +134,7 @@ export async function ossClient(bucket: string, settings: OssSettings): Promise<
     parts: (key, upload) =>
       run('list', key, async (client) => {
         try {
-          return await parts(client, key, upload);
+          return await listParts(client, key, upload);
         } catch (error) {
           if (isMissing(error, 'NoSuchUpload')) return undefined;
           throw error;
@@ -129,15 +145,13 @@ export async function ossClient(bucket: string, settings: OssSettings): Promise<
         // As ali-oss's own append does: `put` takes any subresource. Its uploadPart wants a stream, and leaves out the MD5.
         const options = { subres: { partNumber: part, uploadId: upload }, headers: sumHeader(md5) };
         const { res } = await client.put(key, bytesOf(data), options);
-        return z.string().parse(HEAD.parse(res).headers.etag);
+        return etagOf(res);
       }),
     finish: (key, upload, etags) =>
       run('write', key, async (client) => {
-        await client.completeMultipartUpload(
-          key,
-          upload,
-          etags.map((etag, index) => ({ number: index + 1, etag })),
-        );
+        const parts = etags.map((etag, index) => ({ number: index + 1, etag }));
+        const { res } = await client.completeMultipartUpload(key, upload, parts);
+        COMPLETED.parse(res);
       }),
     abort: (key, upload) =>
       run('remove', key, async (client) => {
@@ -153,7 +167,8 @@ export async function ossClient(bucket: string, settings: OssSettings): Promise<
       }),
     copy: (fromBucket, fromKey, key) =>
       run('write', key, async (client) => {
-        await client.copy(key, fromKey, fromBucket);
+        const { data } = await client.copy(key, fromKey, fromBucket);
+        z.string().parse(data.etag);
       }),
     mostCopied: 2 ** 30,
   };
@@ -185,6 +200,15 @@ function timeHeader(modified: number): Record<string, string> {
 
 const HEAD = z.object({ headers: z.record(z.string(), z.union([z.string(), z.array(z.string())]).optional()) });
 
+/** Every object and part that is stored has one. */
+function etagOf(res: unknown): string {
+  return z.string().parse(HEAD.parse(res).headers.etag);
+}
+
+const COMPLETED = z.object({
+  data: z.instanceof(Buffer).refine((data) => data.includes('<CompleteMultipartUploadResult')),
+});
+
 function infoOf(key: string, headers: z.infer<typeof HEAD>['headers']): ObjectInfo {
   const given = INFO.parse(headers);
   const whole = /\/(\d+)$/.exec(given['content-range'] ?? '')?.[1] ?? given['content-length'];
@@ -209,96 +233,9 @@ const INFO = z.object({
 });
 
 /** The body with failures of ours; whoever lets go of it lets go of the connection. */
-function bodyOf(stream: Readable, fail: (cause: unknown) => StorageError): Readable {
+function ours(stream: Readable, fail: (cause: unknown) => StorageError): Readable {
   const body = new PassThrough();
   stream.once('error', (cause) => body.destroy(fail(cause)));
   body.once('close', () => stream.destroy());
   return stream.pipe(body);
 }
-
-async function page(
-  client: OSS,
-  { prefix, delimited, limit = 1000, from }: Parameters<ObjectClient['page']>[0],
-): Promise<Page> {
-  // No empty values: how they are signed is not written down.
-  const { objects, prefixes, isTruncated, nextContinuationToken } = await client.listV2({
-    'max-keys': limit,
-    'encoding-type': 'url',
-    ...(prefix !== '' && { prefix }),
-    ...(delimited && { delimiter: '/' }),
-    ...(from !== undefined && { 'continuation-token': from }),
-  });
-  return {
-    objects: z.array(LISTED).parse(objects).map(listedInfo),
-    folders: z.array(z.string()).nullable().parse(prefixes)?.map(unescaped) ?? [],
-    next: isTruncated ? unescaped(z.string().parse(nextContinuationToken)) : undefined,
-  };
-}
-
-const LISTED = z.object({
-  name: z.string(),
-  size: z.number(),
-  lastModified: z.string(),
-  etag: z.string(),
-  type: z.string().optional(),
-});
-
-function listedInfo({ name, size, lastModified, etag, type }: z.infer<typeof LISTED>): ObjectInfo {
-  const sum = /^"?([0-9a-f]{32})"?$/i.exec(etag)?.[1].toLowerCase();
-  return {
-    key: unescaped(name),
-    size,
-    modified: Date.parse(lastModified),
-    // Only what was put at one stroke has its MD5 as ETag.
-    digest: type === 'Normal' && sum !== undefined ? { algorithm: 'md5', value: sum } : undefined,
-    version: etag,
-  };
-}
-
-/** `encoding-type=url`: as in a form. ali-oss leaves it to us. */
-function unescaped(text: string): string {
-  return decodeURIComponent(text.replaceAll('+', '%20'));
-}
-
-async function unfinished(client: OSS, key: string): Promise<string | undefined> {
-  let newest: { readonly id: string; readonly begun: number } | undefined;
-  for (let from: Record<string, string> = {}; ; ) {
-    const query = { prefix: key, 'max-uploads': 1000, 'encoding-type': 'url', ...from };
-    const { uploads, isTruncated, nextKeyMarker, nextUploadIdMarker } = await client.listUploads(query);
-    const found = z
-      .array(UPLOAD)
-      .parse(uploads)
-      .map((upload) => ({ ...upload, name: unescaped(upload.name) }));
-    for (const { uploadId, initiated } of found.filter(({ name }) => name === key)) {
-      const begun = Date.parse(initiated);
-      if (newest === undefined || begun >= newest.begun) newest = { id: uploadId, begun };
-    }
-    // In the order of keys, the prefix itself comes first.
-    if (!isTruncated || found.some(({ name }) => name !== key)) return newest?.id;
-    from = {
-      'key-marker': unescaped(z.string().parse(nextKeyMarker)),
-      'upload-id-marker': z.string().parse(nextUploadIdMarker),
-    };
-  }
-}
-
-const UPLOAD = z.object({ name: z.string(), uploadId: z.string(), initiated: z.string() });
-
-async function parts(client: OSS, key: string, upload: string): Promise<Map<number, { size: number; etag: string }>> {
-  const found = new Map<number, { size: number; etag: string }>();
-  for (let marker = 0; ; ) {
-    const query = { 'max-parts': 1000, 'part-number-marker': marker, 'encoding-type': 'url' };
-    const answer = PARTS.parse(await client.listParts(key, upload, query));
-    for (const { PartNumber, Size, ETag } of answer.parts) found.set(PartNumber, { size: Size, etag: ETag });
-    if (!answer.isTruncated) return found;
-    marker = z.coerce.number().gt(marker).parse(answer.nextPartNumberMarker);
-  }
-}
-
-const PART = z.object({ PartNumber: z.coerce.number(), Size: z.coerce.number(), ETag: z.string() });
-/** As ali-oss gives it: text, and a single part on its own. */
-const PARTS = z.object({
-  parts: z.union([z.array(PART), PART.transform((part) => [part])]),
-  isTruncated: z.string().transform((text) => text === 'true'),
-  nextPartNumberMarker: z.string().optional(),
-});

@@ -3,6 +3,7 @@ import type OSS from 'ali-oss';
 import { StorageError } from '../base/errors.js';
 import { type HttpFailure, httpFailure, networkFailure } from './http-failure.js';
 import type { OssAnswer } from './oss-transport.js';
+import { PassingFailure } from './retry.js';
 
 /** What ali-oss is made to throw: an answer that is no success, or, with status 0, what broke on the way to one. */
 export class OssFailure extends Error {
@@ -38,10 +39,16 @@ export function loadOss(): Promise<typeof OSS> {
 
 let loaded: Promise<typeof OSS> | undefined;
 
-/** A failure as a StorageError; what is none of OSS's passes through. Codes as in {@link httpFailure}, and `E_NO_UPLOAD`. */
+/**
+ * A failure as a StorageError. Codes as in {@link httpFailure}, and `E_NO_UPLOAD`; an answer that is no answer of OSS's (somebody in
+ * between says 200 to everything) is `E_SERVER`, which may pass.
+ */
 export function asFailure(error: unknown, place: Pick<HttpFailure, 'doing' | 'url' | 'endpoint'>): StorageError {
   if (error instanceof StorageError) return error;
-  if (!(error instanceof OssFailure)) throw error;
+  if (!(error instanceof OssFailure)) {
+    const text = `cannot ${place.doing} ${place.url}: ${place.endpoint} does not answer as OSS does; check the endpoint`;
+    return new PassingFailure('E_SERVER', text, { cause: error });
+  }
   const { status, code, explanation: message, retryAfter, cause } = error;
   if (status === 0) return networkFailure({ ...place, cause });
   const failure = httpFailure({ ...place, status, code, message, retryAfter });

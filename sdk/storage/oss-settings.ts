@@ -76,18 +76,21 @@ const METADATA = 'http://100.100.100.200';
 type Values = Readonly<Record<string, string | undefined>>;
 
 function placeOf(env: Values, file: Values): Pick<OssSettings, 'endpoint' | 'region' | 'addressing'> {
-  const givenEndpoint = env.OSS_ENDPOINT || file.endpoint;
-  const givenRegion = (env.OSS_REGION || file.region)?.replace(/^oss-/, '');
-  if (givenEndpoint === undefined && givenRegion === undefined) {
+  const [ownRegion, filedRegion] = [env.OSS_REGION, file.region].map(
+    (given) => given?.replace(/^oss-/, '') || undefined,
+  );
+  // An endpoint of the file does not belong to a region of the environment.
+  const given = env.OSS_ENDPOINT || (ownRegion === undefined ? file.endpoint : undefined);
+  const known = ownRegion ?? regionIn(env.OSS_ENDPOINT) ?? filedRegion ?? regionIn(file.endpoint);
+  if (given === undefined && known === undefined) {
     throw new StorageError(
       'E_REGION',
       'nobody says where OSS is: set OSS_REGION (cn-hangzhou) or OSS_ENDPOINT, or region in ~/.ossutilconfig',
     );
   }
-  const endpoint = originOf(givenEndpoint ?? `oss-${givenRegion}.aliyuncs.com`);
-  const { hostname } = new URL(endpoint);
-  const region = givenRegion ?? /^oss-([a-z0-9-]+?)(-internal)?\.aliyuncs\.com$/.exec(hostname)?.[1];
-  if (region === undefined || !/^[a-z0-9-]+$/.test(region)) {
+  const endpoint = originOf(given ?? `oss-${known}.aliyuncs.com`);
+  const region = known ?? '';
+  if (!/^[a-z0-9-]+$/.test(region)) {
     throw new StorageError(
       'E_REGION',
       `the region of ${endpoint} is not known: set OSS_REGION to one such as cn-hangzhou`,
@@ -101,6 +104,11 @@ function placeOf(env: Values, file: Values): Pick<OssSettings, 'endpoint' | 'reg
     );
   }
   return { endpoint, region, addressing };
+}
+
+/** What an endpoint of Alibaba's own says of its region. */
+function regionIn(endpoint = ''): string | undefined {
+  return /^(?:https?:\/\/)?oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com\/?$/i.exec(endpoint)?.[1];
 }
 
 /** `https` where nothing else is said. */

@@ -13,7 +13,7 @@ export interface OssAnswer {
   readonly headers: Readonly<IncomingMessage['headers']>;
   /** The body; empty where it is to be streamed. */
   readonly data: Buffer;
-  /** The stream where one was asked for and the answer is a success; else status and headers again. */
+  /** The stream where one was asked for and the answer is a success; else status, headers and data again. */
   readonly res: unknown;
 }
 
@@ -54,7 +54,8 @@ export function ossTransport({ keepHost }: { readonly keepHost: boolean }): OssT
       const status = response.statusCode ?? 0;
       const head = { status, headers: response.headers };
       if (customResponse && status >= 200 && status < 300) return { ...head, data: Buffer.alloc(0), res: response };
-      return { ...head, data: await buffer(response), res: head };
+      const data = await buffer(response);
+      return { ...head, data, res: { ...head, data } };
     },
   };
 }

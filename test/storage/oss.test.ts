@@ -1,12 +1,16 @@
 /** oss:// through the Store interface, against the server of our own that checks OSS's V4 signatures; never run against the cloud. */
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
+import { connect, createServer as createProxy } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type Test, test } from 'tap';
+import { StorageError } from '../../sdk/base/errors.js';
 import { ossStoreWith } from '../../sdk/storage/oss.js';
+import { ossClient } from '../../sdk/storage/oss-client.js';
 import { ossSettings } from '../../sdk/storage/oss-settings.js';
 import type { Listed, Store } from '../../sdk/storage/store.js';
+import { storeFor } from '../../sdk/storage/stores.js';
 import type { ObjectServer, ServerOptions } from '../services/object-server.js';
 import { OSS_KEY, startOssServer } from '../services/oss-server.js';
 
@@ -32,10 +36,60 @@ async function stand(t: Test, options: Partial<ServerOptions> = {}): Promise<Sta
   return { server, store: storeWith({}), storeWith };
 }
 
+/** An object that is there without having been written by anybody. */
+function keep(server: ObjectServer, key: string): void {
+  const object = {
+    key,
+    data: Buffer.from('x'),
+    etag: 'E',
+    stored: 1,
+    meta: {},
+    contentType: undefined,
+    isMultipart: false,
+    crc64: '0',
+  };
+  server.buckets.get('training')?.set(object);
+}
+
 async function listed(items: AsyncIterable<Listed>): Promise<string[]> {
   const found: string[] = [];
   for await (const { kind, name } of items) found.push(kind === 'folder' ? `${name}/` : name);
   return found;
+}
+
+/** The address of somebody between client and server, who changes bytes on their way, or, giving undefined, breaks the connection. */
+async function between(
+  t: Test,
+  server: ObjectServer,
+  {
+    up = (chunk) => chunk,
+    down = (chunk) => chunk,
+  }: { readonly up?: (chunk: Buffer) => Buffer; readonly down?: (chunk: Buffer) => Buffer | undefined },
+): Promise<string> {
+  const proxy = createProxy((near) => {
+    const far = connect(Number(new URL(server.endpoint).port), '127.0.0.1');
+    near.on('data', (chunk: Buffer) => far.write(up(chunk)));
+    far.on('data', (chunk: Buffer) => {
+      const sent = down(chunk);
+      if (sent !== undefined) near.write(sent);
+      else {
+        near.resetAndDestroy();
+        far.destroy();
+      }
+    });
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ]) {
+      one.on('close', () => other.destroy());
+      // Who breaks connections hears of it; what comes of it is the client's to tell.
+      one.on('error', () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => proxy.close());
+  const address = proxy.address();
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
 }
 
 function read(store: Store, url: string, ...range: Parameters<Store['read']>[1][]): Promise<Buffer> {
@@ -125,7 +179,7 @@ for (const style of ['virtual', 'path']) {
 test('a list goes over pages in the order of bytes, folders counted with their slash', async (t) => {
   const { server, store } = await stand(t);
   const names = Array.from({ length: 2300 }, (_, i) => `d${i % 7}/${i}`).concat('d-', 'd1.txt', 'd10');
-  await Promise.all(names.map((name) => store.write(`oss://training/all/${name}`, Buffer.from('x'))));
+  for (const name of names) keep(server, `all/${name}`);
   const sorted = names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   t.same(await listed(store.list('oss://training/all', { recursive: true })), sorted);
   t.ok(server.asked.filter((line) => line.includes('list-type=2')).length >= 3, 'in pages');
@@ -156,6 +210,12 @@ test('a list gives the MD5 of what was put at one stroke, and none of what came 
     found.map(({ digest }) => digest),
     [{ algorithm: 'md5', value: 'bb3aec0fdcdbc2974890f805c585d432' }, undefined],
   );
+});
+
+test('what is too large to be copied within the store at one stroke goes through here', async (t) => {
+  const { store } = await stand(t);
+  const file = { kind: 'file', size: 2 ** 30 + 1, modified: 0 } as const;
+  t.equal(await store.copyWithin?.('oss://training/a', 'oss://training/b', file), false);
 });
 
 test('an upload left behind is found again, and only the parts that it lacks move', async (t) => {
@@ -214,12 +274,13 @@ test('wrong keys are told apart, with the URL and the endpoint, and without the 
   });
   t.match(error, { message: new RegExp(server.endpoint) });
   t.notMatch(JSON.stringify(error, Object.getOwnPropertyNames(error)), /not-the-secret/);
-  for (const action of [
+  const asking: readonly (() => Promise<unknown>)[] = [
     () => wrong.stat('oss://training/a'),
     () => read(wrong, 'oss://training/a'),
     () => listed(wrong.list('oss://training')),
-  ]) {
-    await t.rejects(action(), { code: 'E_CREDENTIALS', message: /SignatureDoesNotMatch/ });
+  ];
+  for (const ask of asking) {
+    await t.rejects(ask(), { code: 'E_CREDENTIALS', message: /SignatureDoesNotMatch/ });
   }
   await t.rejects(storeWith({ OSS_ACCESS_KEY_ID: 'nobody' }).stat('oss://training/a'), {
     code: 'E_CREDENTIALS',
@@ -233,13 +294,14 @@ test('wrong keys are told apart, with the URL and the endpoint, and without the 
 
 test('a bucket that is not there, or cannot be one, is told by its name', async (t) => {
   const { store } = await stand(t);
-  for (const action of [
+  const asking: readonly (() => Promise<unknown>)[] = [
     () => store.stat('oss://nobody/a'),
     () => read(store, 'oss://nobody/a'),
     () => listed(store.list('oss://nobody')),
     () => store.write('oss://nobody/a', Buffer.from('x')),
-  ]) {
-    await t.rejects(action(), {
+  ];
+  for (const ask of asking) {
+    await t.rejects(ask(), {
       code: 'E_BUCKET',
       message: /oss:\/\/nobody.*NoSuchBucket.*check the name of the bucket/,
     });
@@ -269,16 +331,45 @@ test('clocks that are too far apart are told', async (t) => {
   });
 });
 
-test('bytes that were changed on the way are refused, and sent again', async (t) => {
-  const { server, store } = await stand(t);
-  const data = Buffer.from('0123456789');
-  const real = server.buckets.get('training');
-  // A part whose sum is wrong: what a client would send whose memory was overwritten.
-  const upload = await store.upload('oss://training/sum', { size: 10, partSize: 10, modified: 1, source: 'x' });
-  await upload.put(0, data);
+test('bytes that were changed on the way to the store are refused by it, and sent again', async (t) => {
+  const { server, storeWith } = await stand(t);
+  let left = 2;
+  const endpoint = await between(t, server, {
+    up(chunk) {
+      const at = chunk.indexOf('precious');
+      if (at !== -1 && left-- > 0) chunk[at] ^= 1;
+      return chunk;
+    },
+  });
+  const store = storeWith({ OSS_ENDPOINT: endpoint });
+  await store.write('oss://training/whole', Buffer.from('precious bytes'));
+  const upload = await store.upload('oss://training/parts', { size: 14, partSize: 14, modified: 1, source: 'x' });
+  left = 1;
+  await upload.put(0, Buffer.from('precious parts'));
   await upload.finish();
-  t.equal(real?.objects.get('sum')?.data.toString(), '0123456789');
-  t.ok(server.asked.some((line) => line.includes('partNumber=1')));
+  t.equal(server.asked.filter((line) => line.startsWith('PUT') && line.endsWith(' 400')).length, 3, 'refused');
+  t.equal((await read(store, 'oss://training/whole')).toString(), 'precious bytes');
+  t.equal((await read(store, 'oss://training/parts')).toString(), 'precious parts');
+});
+
+test('a read goes on where its connection broke', async (t) => {
+  const { server, storeWith } = await stand(t);
+  const data = randomBytes(1_000_000);
+  let passed = 0;
+  let cuts = 0;
+  const endpoint = await between(t, server, {
+    down(chunk) {
+      passed += chunk.length;
+      if (passed < 300_000 * (cuts + 1) || cuts === 3) return chunk;
+      cuts++;
+      return undefined;
+    },
+  });
+  const store = storeWith({ OSS_ENDPOINT: endpoint });
+  await store.write('oss://training/a', data);
+  t.ok((await read(store, 'oss://training/a')).equals(data));
+  t.equal(cuts, 3);
+  t.equal(server.asked.filter((line) => line.startsWith('GET')).length, 4);
 });
 
 test('bytes that rotted in the store are noticed by whoever reads them', async (t) => {
@@ -345,17 +436,64 @@ test('temporary keys that nobody can renew are told to have expired', async (t) 
   });
 });
 
+test('somebody who says yes to everything is not taken for OSS', async (t) => {
+  const portal = createServer((request, response) => {
+    request.resume();
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>Welcome</body></html>');
+  });
+  await new Promise<void>((resolve) => portal.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => portal.close());
+  const address = portal.address();
+  const settings = await ossSettings({
+    home: t.testdir(),
+    env: {
+      OSS_ENDPOINT: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`,
+      OSS_REGION: 'x',
+      OSS_ACCESS_KEY_ID: 'a',
+      OSS_ACCESS_KEY_SECRET: 'b',
+    },
+  });
+  const client = await ossClient('training', settings);
+  const md5 = '8f00b204e9800998ecf8427e00000000';
+  const asking: Readonly<Record<string, () => Promise<unknown>>> = {
+    head: () => client.head('a'),
+    page: () => client.page({ prefix: '', delimited: false }),
+    get: () => client.get('a', { start: 0 }),
+    put: () => client.put('a', new Uint8Array(), { md5, modified: 1 }),
+    unfinished: () => client.unfinished('a'),
+    begin: () => client.begin('a', { modified: 1 }),
+    parts: () => client.parts('a', 'id'),
+    putPart: () => client.putPart('a', 'id', 1, new Uint8Array(), md5),
+    finish: () => client.finish('a', 'id', ['"x"']),
+    abort: () => client.abort('a', 'id'),
+    remove: () => client.remove('a'),
+    copy: () => client.copy('training', 'b', 'a'),
+  };
+  for (const [name, ask] of Object.entries(asking)) {
+    const error: unknown = await ask().catch((caught: unknown) => caught);
+    t.ok(
+      error instanceof StorageError && /oss:\/\/training\/a?.*http:\/\/127/.test(error.message),
+      `${name}: ${String(error)}`,
+    );
+  }
+});
+
+test('oss:// has one store for all its URLs', async (t) => {
+  const store = await storeFor('oss://training/a');
+  t.equal(await storeFor('OSS://training/b'), store);
+  t.equal(await store.locate('oss://training/a/'), 'oss://training/a');
+});
+
 test('an endpoint where nobody listens is named', async (t) => {
-  const { server, storeWith } = await stand(t);
+  const server = await startOssServer();
   await server.close();
   const settings = await ossSettings({
+    home: t.testdir(),
     env: { OSS_ENDPOINT: server.endpoint, OSS_REGION: 'x', OSS_ACCESS_KEY_ID: 'a', OSS_ACCESS_KEY_SECRET: 'b' },
   });
-  const { ossClient } = await import('../../sdk/storage/oss-client.js');
   const client = await ossClient('training', settings);
   await t.rejects(client.head('a'), {
     code: 'E_NETWORK',
     message: /oss:\/\/training\/a: the connection was refused \(http:\/\/127.0.0.1/,
   });
-  t.ok(storeWith);
 });
