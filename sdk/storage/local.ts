@@ -50,28 +50,22 @@ export const localStore: Store = {
     });
   },
   async upload(url, plan) {
-    try {
-      return await localUpload(localPath(url), plan);
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
+    const upload = await told(url, () => localUpload(localPath(url), plan));
+    return {
+      ...upload,
+      put: (part, data) => told(url, () => upload.put(part, data)),
+      finish: () => told(url, () => upload.finish()),
+      abandon: () => told(url, () => upload.abandon()),
+      leave: () => told(url, () => upload.leave()),
+    };
   },
-  async remove(url) {
-    try {
+  remove: (url) =>
+    told(url, async () => {
       const path = localPath(url);
       if (dirname(path) === path) throw new StorageError('E_DENIED', `${path} is all there is: name a folder in it`);
       await rm(path, { recursive: true, force: true });
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
-  },
-  async makeFolder(url) {
-    try {
-      await makeFolder(localPath(url));
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
-  },
+    }),
+  makeFolder: (url) => told(url, () => makeFolder(localPath(url))),
   async locate(url) {
     try {
       return `file://${(await realPath(localPath(url))).replace(/\/$/, '')}`;
@@ -104,13 +98,7 @@ export const localStore: Store = {
     });
     return true;
   },
-  async append(url, data) {
-    try {
-      await appendWhole(localPath(url), data);
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
-  },
+  append: (url, data) => told(url, () => appendWhole(localPath(url), data)),
   async rename(from, to) {
     try {
       await makeFolder(dirname(localPath(to)));
@@ -123,13 +111,18 @@ export const localStore: Store = {
   },
 };
 
-/** Copied files are not flushed one by one: a copy that a power cut tore has another size than its source, and is made again. */
-async function replace(url: string, fill: (partial: string) => Promise<void>): Promise<void> {
+/** System errors become errors for people. */
+async function told<T>(url: string, write: () => Promise<T>): Promise<T> {
   try {
-    await replaceFile(localPath(url), fill, { flush: false });
+    return await write();
   } catch (error) {
     throw storageFailure('write', url, error);
   }
+}
+
+/** Copied files are not flushed one by one: a copy that a power cut tore has another size than its source, and is made again. */
+function replace(url: string, fill: (partial: string) => Promise<void>): Promise<void> {
+  return told(url, () => replaceFile(localPath(url), fill, { flush: false }));
 }
 
 /**
