@@ -45,15 +45,20 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
 /**
  * Lets `fill` write `partial` and, when it has returned, renames it to `path`; when it throws, removes it.
  *
+ * @param options flush: whether to wait until the renaming is on the disk; default true
  * @throws StorageError `E_WRITE` for a system error; other errors pass through
  */
-export async function replaceFile(path: string, fill: (partial: string) => Promise<void>): Promise<void> {
+export async function replaceFile(
+  path: string,
+  fill: (partial: string) => Promise<void>,
+  { flush = true }: { readonly flush?: boolean } = {},
+): Promise<void> {
   const partial = partialName(path);
   try {
     await makeFolder(dirname(path));
     await fill(partial);
     await rename(partial, path);
-    await syncFolder(dirname(path));
+    if (flush) await syncFolder(dirname(path));
   } catch (error) {
     await rm(partial, { force: true }).catch(ignoreMissingFolder);
     if (error instanceof Error && 'syscall' in error) {

@@ -9,8 +9,8 @@ import { isRunning, processMark } from '../base/process-mark.js';
 import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
 import { type CheckpointName, compareCheckpoints, parseCheckpointName } from '../checkpoint/name.js';
 import { copyFile } from '../storage/copy.js';
-import { joinUrl, shownUrl } from '../storage/url.js';
 import { storeFor } from '../storage/stores.js';
+import { joinUrl, shownUrl } from '../storage/url.js';
 import { workFolder } from './work-folders.js';
 
 /** A run's output folder, held against other runs until this process ends. */
@@ -189,9 +189,12 @@ async function checkpointsIn(url: string): Promise<readonly Found[]> {
   if ((await store.stat(url))?.kind !== 'folder') return [];
   const beginning = (await store.stat(joinUrl(url, BEGINNING)))?.modified ?? 0;
   const found: Found[] = [];
-  for await (const { name, modified } of store.list(url)) {
-    const parsed = name.includes('/') || modified < beginning ? undefined : parseCheckpointName(name);
-    if (parsed) found.push({ ...parsed, url: joinUrl(url, name), file: name, modified });
+  for await (const { name, kind } of store.list(url, { recursive: false })) {
+    const parsed = kind === 'file' ? parseCheckpointName(name) : undefined;
+    if (parsed === undefined) continue;
+    // Its own time: in the listing of an object store stands when it was copied there, by another clock.
+    const modified = (await store.stat(joinUrl(url, name)))?.modified ?? 0;
+    if (modified >= beginning) found.push({ ...parsed, url: joinUrl(url, name), file: name, modified });
   }
   return found;
 }

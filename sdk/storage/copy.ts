@@ -1,9 +1,12 @@
-/** Copies between any two stores: streamed, verified by size, whole or not at all. */
-import { Readable } from 'node:stream';
+/** Copies between any two stores: verified, whole or not at all, and only what is missing. */
 import { StorageError } from '../base/errors.js';
 import { isPartial } from '../base/files.js';
-import { type Entry, joinUrl, type ListedFile, type Store, shownUrl } from './store.js';
+import { compareNames } from './names.js';
+import { isSame } from './same.js';
+import type { Entry, Listed } from './store.js';
 import { storeFor } from './stores.js';
+import { type Place, transfer } from './transfer.js';
+import { joinUrl, schemeOf, shownUrl } from './url.js';
 
 /** How far a copy is, or what it did. */
 export interface CopyProgress {
@@ -11,21 +14,30 @@ export interface CopyProgress {
   readonly files: number;
   /** Files left alone because the destination has them already. */
   readonly skipped: number;
-  /** Bytes copied, those of files under way included. */
+  /** Bytes that were moved, those of files under way included. */
   readonly bytes: number;
+  /** Bytes that the destination had already: of files left alone, and of parts that an earlier, killed copy had moved. */
+  readonly present: number;
 }
 
-export interface CopyFolderOptions {
-  /** Files under way at once; default 8. */
-  readonly concurrency?: number | undefined;
-  /** Leaves alone what has the same size and modification time at the destination; default false. */
-  readonly onlyChanged?: boolean | undefined;
-  /** Called after every chunk and every file. */
+export interface CopyOptions {
+  /** Called after every file and every part of a large one. */
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /** Stops the copy, which then throws the signal's reason: files that are whole stay, what was begun is given up. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CopyFolderOptions extends CopyOptions {
+  /** Files under way at once; default 16. */
+  readonly concurrency?: number | undefined;
+  /** Copies also what the destination has already; default false. */
+  readonly overwrite?: boolean | undefined;
+  /** Only these files, by their names below the folder; default all. */
+  readonly files?: readonly string[] | undefined;
 }
 
 /**
- * Copies a file with its modification time and returns its bytes.
+ * Copies a file with its modification time and returns its bytes. What a killed copy of a large file left is gone on with.
  *
  * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE`, `E_SIZE` (it shrank meanwhile), `E_NO_SPACE`, …;
  * an older file at the destination then stays as it was
@@ -33,128 +45,176 @@ export interface CopyFolderOptions {
  * await writeFileAtomic('in/a.txt', 'seven');
  * await copyFile('in/a.txt', 'copies/a.txt'); // 5
  */
-export async function copyFile(source: string, destination: string): Promise<number> {
-  const [from, to] = await Promise.all([storeFor(source), storeFor(destination)]);
-  const entry = await existing(from, source);
+export async function copyFile(
+  source: string,
+  destination: string,
+  { onProgress, signal }: CopyOptions = {},
+): Promise<number> {
+  const [from, to] = await Promise.all([placeOf(source), placeOf(destination)]);
+  const entry = await existing(from);
   if (entry.kind === 'folder')
     throw new StorageError('E_NOT_FILE', `${shownUrl(source)} is a folder: name a file in it`);
-  await copyWhole({ store: from, url: source }, { store: to, url: destination }, entry, () => {});
+  if ((await from.store.locate(source)) === (await to.store.locate(destination))) return entry.size;
+  let [bytes, present] = [0, 0];
+  const onBytes = (count: number, moved: boolean): void => {
+    if (moved) bytes += count;
+    else present += count;
+    onProgress?.({ files: 0, skipped: 0, bytes, present });
+  };
+  await transfer(from, to, entry, { onBytes, signal });
   return entry.size;
 }
 
 /**
- * Copies all files of a folder, leftovers of killed writers excepted, over those that the destination has
- * already; other files there stay. Links are followed. Every file appears whole or not at all; when one
- * fails, those under way are finished, no further one is begun, and the first error is thrown.
+ * Copies all files of a folder, leftovers of killed writers excepted, into another one; other files there stay, and what is
+ * there already is left alone, so that a copy that was stopped goes on. Links are followed. Every file appears whole or not at
+ * all; when one fails, those under way are finished, no further one is begun, and the first error is thrown.
  *
  * @throws StorageError `E_NOT_FOUND`, `E_EMPTY`, `E_NOT_FOLDER`, `E_INTO_ITSELF`, `E_LINK` (a link to nothing
- * or in a circle), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, …
+ * or in a circle), `E_CASE` (two names that the destination takes for one), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, …
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
- * await copyFolder('in', 'copies'); // { files: 1, skipped: 0, bytes: 5 }
- * await copyFolder('in', 'copies', { onlyChanged: true }); // { files: 0, skipped: 1, bytes: 0 }
+ * await copyFolder('in', 'copies'); // { files: 1, skipped: 0, bytes: 5, present: 0 }
+ * await copyFolder('in', 'copies'); // { files: 0, skipped: 1, bytes: 0, present: 5 }
  */
 export async function copyFolder(
   source: string,
   destination: string,
-  { concurrency = 8, onlyChanged = false, onProgress }: CopyFolderOptions = {},
+  { concurrency = 16, overwrite = false, files: only, onProgress, signal }: CopyFolderOptions = {},
 ): Promise<CopyProgress> {
-  const [from, to] = await Promise.all([storeFor(source), storeFor(destination)]);
-  const entry = await existing(from, source);
+  const [from, to] = await Promise.all([placeOf(source), placeOf(destination)]);
+  const entry = await existing(from);
   if (entry.kind === 'file') throw new StorageError('E_NOT_FOLDER', `${shownUrl(source)} is a file: name its folder`);
-  const isForbidden = await intoItself({ store: from, url: source }, { store: to, url: destination });
+  const isForbidden = await intoItself(from, to);
 
-  let [files, skipped, bytes] = [0, 0, 0];
-  async function copyListed(file: ListedFile): Promise<void> {
-    const target = { store: to, url: joinUrl(destination, file.name) };
-    if (onlyChanged && isSame(file, await to.stat(target.url))) {
+  let [files, skipped, bytes, present] = [0, 0, 0, 0];
+  const report = (): void => onProgress?.({ files, skipped, bytes, present });
+  async function copyPair({ file, there }: Pair): Promise<void> {
+    const [here, target] = [below(from, file.name), below(to, file.name)];
+    if (!overwrite && there !== undefined && (await isSame(here, file, target, there))) {
       skipped++;
+      present += file.size;
     } else {
-      await copyWhole({ store: from, url: joinUrl(source, file.name) }, target, file, (chunk) => {
-        bytes += chunk;
-        onProgress?.({ files, skipped, bytes });
+      await transfer(here, target, file, {
+        signal,
+        onBytes: (count, moved) => {
+          if (moved) bytes += count;
+          else present += count;
+          report();
+        },
       });
       files++;
     }
-    onProgress?.({ files, skipped, bytes });
+    report();
   }
-  await forEach(wanted(from, source, isForbidden), concurrency, copyListed);
+  const wanted = only === undefined ? listed(from, isForbidden) : named(from, only);
+  await forEach(pairs(wanted, to, { overwrite, prefersLooks: only !== undefined }), { concurrency, signal }, copyPair);
   if (files + skipped === 0)
     throw new StorageError('E_EMPTY', `${shownUrl(source)} holds no files: check that it is the right folder`);
-  return { files, skipped, bytes };
+  return { files, skipped, bytes, present };
 }
 
-interface Place {
-  readonly store: Store;
-  readonly url: string;
+/** Whether two URLs name one place. */
+export async function isSamePlace(a: string, b: string): Promise<boolean> {
+  return (await (await storeFor(a)).locate(a)) === (await (await storeFor(b)).locate(b));
 }
 
-async function existing(store: Store, url: string): Promise<Entry> {
+async function placeOf(url: string): Promise<Place> {
+  return { store: await storeFor(url), url };
+}
+
+function below({ store, url }: Place, name: string): Place {
+  return { store, url: joinUrl(url, name) };
+}
+
+async function existing({ store, url }: Place): Promise<Entry> {
   const entry = await store.stat(url);
   if (entry === undefined) throw new StorageError('E_NOT_FOUND', `${shownUrl(url)} does not exist: check its spelling`);
   return entry;
 }
 
-async function copyWhole(
-  from: Place,
+/** A file to copy, and what the destination has under its name. */
+interface Pair {
+  readonly file: Listed;
+  readonly there: Entry | undefined;
+}
+
+/** Both sides list in one order, so that they are compared as they come, and never held in memory. */
+async function* pairs(
+  files: AsyncIterable<Listed>,
   to: Place,
-  { size, modified }: { readonly size: number; readonly modified: number },
-  onChunk: (bytes: number) => void,
-): Promise<void> {
-  // A log that grows meanwhile is copied up to where it ended; one that shrinks is an error.
-  const input = from.store.read(from.url, { end: size });
-  async function* verified(): AsyncGenerator<Buffer> {
-    let bytes = 0;
-    for await (const chunk of input) {
-      bytes += chunk.length;
-      yield chunk;
-      onChunk(chunk.length);
+  { overwrite, prefersLooks }: { readonly overwrite: boolean; readonly prefersLooks: boolean },
+): AsyncGenerator<Pair> {
+  const checkCase = await caseChecker(to);
+  if (overwrite || prefersLooks || (await to.store.stat(asFolder(to.url))) === undefined) {
+    for await (const file of files) {
+      checkCase(file.name);
+      yield { file, there: prefersLooks && !overwrite ? await to.store.stat(joinUrl(to.url, file.name)) : undefined };
     }
-    if (bytes !== size) {
-      throw new StorageError(
-        'E_SIZE',
-        `${shownUrl(from.url)} shrank from ${size} to ${bytes} bytes while it was copied: copy it again`,
-      );
-    }
+    return;
   }
+  const present = to.store.list(to.url)[Symbol.asyncIterator]();
   try {
-    await to.store.write(to.url, Readable.from(verified()), { modified });
+    let next = await present.next();
+    for await (const file of files) {
+      checkCase(file.name);
+      while (!next.done && compareNames(next.value.name, file.name) < 0) next = await present.next();
+      yield { file, there: !next.done && next.value.name === file.name ? next.value : undefined };
+    }
   } finally {
-    input.destroy();
-  }
-  const written = await to.store.stat(to.url);
-  if (written?.size !== size) {
-    await to.store.remove(to.url);
-    throw new StorageError(
-      'E_SIZE',
-      `${shownUrl(to.url)} has ${written?.size ?? 'no'} bytes instead of ${size}: copy it again`,
-    );
+    await present.return?.();
   }
 }
 
-function isSame(file: ListedFile, entry: Entry | undefined): boolean {
-  return entry?.kind === 'file' && entry.size === file.size && entry.modified === file.modified;
+function asFolder(url: string): string {
+  return url.endsWith('/') ? url : `${url}/`;
+}
+
+/** Where the destination takes `A` and `a` for one name, the second of the two is refused before it replaces the first. */
+async function caseChecker({ store, url }: Place): Promise<(name: string) => void> {
+  if (!(await store.foldsCase?.(url))) return () => {};
+  const seen = new Map<string, string>();
+  return (name) => {
+    const folded = name.normalize('NFC').toLowerCase();
+    const other = seen.get(folded);
+    if (other !== undefined) {
+      throw new StorageError(
+        'E_CASE',
+        `${shownUrl(url)} takes ${JSON.stringify(other)} and ${JSON.stringify(name)} for one name: rename one, or choose another place`,
+      );
+    }
+    seen.set(folded, name);
+  };
 }
 
 /** The files to copy: no leftovers, and nothing from inside the destination, where a link may lead. */
-async function* wanted(
-  store: Store,
-  source: string,
+async function* listed(
+  { store, url }: Place,
   isForbidden: (folder: string) => Promise<boolean>,
-): AsyncGenerator<ListedFile> {
+): AsyncGenerator<Listed> {
   let checked = '';
-  for await (const file of store.list(source)) {
+  for await (const file of store.list(url)) {
     const parts = file.name.split('/');
     if (parts.some(isPartial)) continue;
     const folder = parts.slice(0, -1).join('/');
-    if (folder !== '' && folder !== checked && (await isForbidden(joinUrl(source, folder)))) {
+    if (folder !== '' && folder !== checked && (await isForbidden(joinUrl(url, folder)))) {
       throw new StorageError(
         'E_INTO_ITSELF',
-        `${shownUrl(joinUrl(source, folder))} leads into the destination: remove that link`,
+        `${shownUrl(joinUrl(url, folder))} leads into the destination: remove that link`,
       );
     }
     checked = folder;
     yield file;
+  }
+}
+
+async function* named(from: Place, names: readonly string[]): AsyncGenerator<Listed> {
+  for (const name of names) {
+    const place = below(from, name);
+    const entry = await existing(place);
+    if (entry.kind === 'folder')
+      throw new StorageError('E_NOT_FILE', `${shownUrl(place.url)} is a folder: name its files`);
+    yield { ...entry, name };
   }
 }
 
@@ -167,7 +227,8 @@ async function intoItself(from: Place, to: Place): Promise<(folder: string) => P
       `${shownUrl(from.url)} cannot be copied into itself (${shownUrl(to.url)}): choose a destination outside it`,
     );
   }
-  if (isWithin(source, destination)) return async () => false;
+  // Of folders, only this machine's may be links.
+  if (isWithin(source, destination) || schemeOf(from.url) !== 'file') return async () => false;
   return async (folder) => isWithin(await from.store.locate(folder), destination);
 }
 
@@ -178,13 +239,14 @@ function isWithin(inner: string, outer: string): boolean {
 /** Runs `action` on every item, `concurrency` at once; after a failure begins no more, then throws the first. */
 async function forEach<T>(
   items: AsyncGenerator<T>,
-  concurrency: number,
+  { concurrency, signal }: { readonly concurrency: number; readonly signal: AbortSignal | undefined },
   action: (item: T) => Promise<void>,
 ): Promise<void> {
   const failures: unknown[] = [];
   async function work(): Promise<void> {
     try {
       for (let next = await items.next(); !next.done && failures.length === 0; next = await items.next()) {
+        signal?.throwIfAborted();
         await action(next.value);
       }
     } catch (error) {
@@ -194,9 +256,4 @@ async function forEach<T>(
   await Promise.all(Array.from({ length: Math.max(1, concurrency) }, work));
   await items.return(undefined);
   if (failures.length > 0) throw failures[0];
-}
-
-/** Whether two URLs name one place. */
-export async function isSamePlace(a: string, b: string): Promise<boolean> {
-  return (await (await storeFor(a)).locate(a)) === (await (await storeFor(b)).locate(b));
 }

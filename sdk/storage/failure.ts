@@ -18,6 +18,14 @@ export function storageFailure(doing: 'read' | 'write', url: string, error: unkn
   return new StorageError(code, `cannot ${doing} ${shownUrl(url)}: ${reason}${advice}`, { cause: system });
 }
 
+/** A file that has fewer bytes than it had when the copy began. */
+export function shrank(url: string, size: number, bytes: number): StorageError {
+  return new StorageError(
+    'E_SIZE',
+    `${shownUrl(url)} shrank from ${size} to ${bytes} bytes while it was copied: copy it again`,
+  );
+}
+
 interface Failure {
   readonly code: string;
   readonly advice: string;
@@ -39,5 +47,6 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   EROFS: DENIED,
   ENOSPC: FULL,
   EDQUOT: FULL,
+  ENAMETOOLONG: { code: 'E_NAME', advice: 'give it a shorter one, or copy to a place that takes long names' },
   ELOOP: { code: 'E_LINK', reason: 'its links lead in a circle', advice: 'remove the link' },
 };

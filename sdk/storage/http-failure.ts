@@ -26,7 +26,7 @@ export interface HttpFailure {
  */
 export function httpFailure(failure: HttpFailure): StorageError {
   const { doing, url, endpoint, status, code = '', message = '', retryAfter, cause } = failure;
-  const { known, advice, passes } = classify(status, code);
+  const { known, advice = '', passes = false } = classify(status, code);
   const word = [code, message].filter((text) => text !== '').join(': ') || `HTTP ${status}`;
   const text = `cannot ${doing} ${shownUrl(url)}: ${oneLine(word)} (${shownUrl(endpoint)}, HTTP ${status})${advice === '' ? '' : `; ${advice}`}`;
   if (passes) return new PassingFailure(known, text, { cause, waitMs: waitOf(retryAfter) });
@@ -49,9 +49,13 @@ export function networkFailure({
   const code = systemCode(system) ?? '';
   const where = shownUrl(endpoint);
   if (code === 'ENOTFOUND') {
-    return new StorageError('E_HOST', `cannot ${doing} ${shownUrl(url)}: nobody knows the host of ${where}; check the endpoint`, {
-      cause,
-    });
+    return new StorageError(
+      'E_HOST',
+      `cannot ${doing} ${shownUrl(url)}: nobody knows the host of ${where}; check the endpoint`,
+      {
+        cause,
+      },
+    );
   }
   if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     return new StorageError(
@@ -61,9 +65,13 @@ export function networkFailure({
     );
   }
   const reason = NETWORK_REASONS[code] ?? oneLine(systemReason(system));
-  return new PassingFailure('E_NETWORK', `cannot ${doing} ${shownUrl(url)}: ${reason} (${where}); check the endpoint and the network`, {
-    cause,
-  });
+  return new PassingFailure(
+    'E_NETWORK',
+    `cannot ${doing} ${shownUrl(url)}: ${reason} (${where}); check the endpoint and the network`,
+    {
+      cause,
+    },
+  );
 }
 
 const NETWORK_REASONS: Readonly<Record<string, string>> = {
@@ -76,41 +84,44 @@ const NETWORK_REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name server does not answer',
 };
 
-/** What is told by the store's own word goes before the status. */
-function classify(status: number, code: string): { known: string; advice: string; passes: boolean } {
-  const stays = (known: string, advice = ''): { known: string; advice: string; passes: boolean } => ({ known, advice, passes: false });
-  const passes = (known: string): { known: string; advice: string; passes: boolean } => ({ known, advice: '', passes: true });
-  if (/^NoSuchBucket/.test(code)) return stays('E_BUCKET', 'check the name of the bucket and the endpoint');
-  if (/SignatureDoesNotMatch/.test(code)) return stays('E_CREDENTIALS', 'check the secret key, and the region');
-  if (/InvalidAccessKeyId|InvalidAccessKey|UnrecognizedClient/.test(code)) return stays('E_CREDENTIALS', 'check the access key');
-  if (/RequestTimeTooSkewed|RequestExpired/.test(code)) return stays('E_CLOCK', "set this machine's clock");
-  if (/ExpiredToken|TokenExpired|InvalidToken|SecurityTokenExpired|InvalidSecurityToken/.test(code)) return stays('E_EXPIRED', 'get new credentials');
-  if (/BadDigest|InvalidDigest|ContentMD5|XAmzContentSHA256Mismatch|IncompleteBody/.test(code)) return passes('E_CHECKSUM');
-  if (/SlowDown|TooManyRequests|Throttl/.test(code)) return passes('E_BUSY_STORE');
-  if (/RequestTimeout|InternalError/.test(code)) return passes('E_SERVER');
-  if (/QuotaExceeded|NotEnoughSpace|EntityTooLarge/.test(code)) return stays('E_NO_SPACE', 'free some, or choose another place');
-  if (/PermanentRedirect|AuthorizationHeaderMalformed|TemporaryRedirect/.test(code)) {
-    return stays('E_REGION', 'check the region and the endpoint');
-  }
-  switch (status) {
-    case 401:
-      return stays('E_CREDENTIALS', 'check the keys');
-    case 403:
-      return stays('E_DENIED', 'check the keys and what they may do there');
-    case 404:
-      return stays('E_NOT_FOUND', 'check its spelling');
-    case 408:
-    case 429:
-    case 503:
-      return passes('E_BUSY_STORE');
-    case 412:
-      return stays('E_CHANGED', 'it changed meanwhile: start again');
-    case 507:
-      return stays('E_NO_SPACE', 'free some, or choose another place');
-    default:
-      return status >= 500 ? passes('E_SERVER') : stays('E_HTTP');
-  }
+interface Verdict {
+  readonly known: string;
+  readonly advice?: string;
+  readonly passes?: boolean;
 }
+
+/** What is told by the store's own word goes before the status. */
+function classify(status: number, code: string): Verdict {
+  const byWord = WORDS.find(([words]) => words.test(code))?.[1];
+  return byWord ?? STATUSES[status] ?? (status >= 500 ? { known: 'E_SERVER', passes: true } : { known: 'E_HTTP' });
+}
+
+const NO_SPACE: Verdict = { known: 'E_NO_SPACE', advice: 'free some, or choose another place' };
+const BUSY: Verdict = { known: 'E_BUSY_STORE', passes: true };
+
+const WORDS: readonly (readonly [RegExp, Verdict])[] = [
+  [/NoSuchBucket/, { known: 'E_BUCKET', advice: 'check the name of the bucket and the endpoint' }],
+  [/SignatureDoesNotMatch/, { known: 'E_CREDENTIALS', advice: 'check the secret key, and the region' }],
+  [/InvalidAccessKey|UnrecognizedClient/, { known: 'E_CREDENTIALS', advice: 'check the access key' }],
+  [/RequestTimeTooSkewed|RequestExpired/, { known: 'E_CLOCK', advice: "set this machine's clock" }],
+  [/ExpiredToken|TokenExpired|Invalid(Security)?Token/, { known: 'E_EXPIRED', advice: 'get new credentials' }],
+  [/BadDigest|InvalidDigest|ContentMD5|ContentSHA256Mismatch|IncompleteBody/, { known: 'E_CHECKSUM', passes: true }],
+  [/SlowDown|TooManyRequests|Throttl/, BUSY],
+  [/RequestTimeout|InternalError/, { known: 'E_SERVER', passes: true }],
+  [/QuotaExceeded|NotEnoughSpace|EntityTooLarge/, NO_SPACE],
+  [/Redirect$|AuthorizationHeaderMalformed/, { known: 'E_REGION', advice: 'check the region and the endpoint' }],
+];
+
+const STATUSES: Readonly<Record<number, Verdict>> = {
+  401: { known: 'E_CREDENTIALS', advice: 'check the keys' },
+  403: { known: 'E_DENIED', advice: 'check the keys and what they may do there' },
+  404: { known: 'E_NOT_FOUND', advice: 'check its spelling' },
+  408: BUSY,
+  412: { known: 'E_CHANGED', advice: 'it changed meanwhile: start again' },
+  429: BUSY,
+  503: BUSY,
+  507: NO_SPACE,
+};
 
 function waitOf(retryAfter: string | undefined): number | undefined {
   if (retryAfter === undefined) return undefined;

@@ -1,13 +1,16 @@
 /** The store of this machine: `file://` URLs and plain paths. */
-import { createReadStream, type Stats } from 'node:fs';
-import { open, opendir, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, createReadStream, type Stats } from 'node:fs';
+import { copyFile, open, opendir, realpath, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { StorageError, systemCode } from '../base/errors.js';
-import { isPartial, replaceFile } from '../base/files.js';
-import { storageFailure } from './failure.js';
-import type { Entry, ListedFile, Store } from './store.js';
+import { exists, isPartial, makeFolder, partialName, replaceFile } from '../base/files.js';
+import { shrank, storageFailure } from './failure.js';
+import { localUpload } from './local-upload.js';
+import { compareNames } from './names.js';
+import { PassingFailure } from './retry.js';
+import type { ByteRange, Entry, Listed, Store } from './store.js';
 
 /**
  * Files of this machine. Links to files and folders are followed; leftovers of killed writers are not listed.
@@ -17,33 +20,37 @@ import type { Entry, ListedFile, Store } from './store.js';
  * (await localStore.stat('out/note.txt'))?.size; // 4
  */
 export const localStore: Store = {
+  keepsTimes: true,
   async stat(url) {
     const path = localPath(url);
     try {
-      return entryOf(path, await stat(path));
+      const entry = entryOf(path, await stat(path));
+      return entry.kind === 'file' && url.endsWith('/') ? undefined : entry;
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return undefined;
       throw storageFailure('read', url, error);
     }
   },
-  list(url) {
-    return walk(localPath(url), '', []);
+  list(url, { recursive = true } = {}) {
+    return walk(localPath(url), '', { recursive, above: [] });
   },
-  read(url, { start = 0, end = Number.POSITIVE_INFINITY } = {}) {
-    return Readable.from(chunks(url, start, end), { objectMode: false });
+  read(url, range) {
+    return Readable.from(chunks(url, range), { objectMode: false });
   },
-  async write(url, data, { modified } = {}) {
+  write(url, data, { modified } = {}) {
+    return replace(url, async (partial) => {
+      const file = await open(partial, 'wx');
+      try {
+        await writeFile(file, data);
+        if (modified !== undefined) await file.utimes(modified / 1000, modified / 1000);
+      } finally {
+        await file.close();
+      }
+    });
+  },
+  async upload(url, plan) {
     try {
-      await replaceFile(localPath(url), async (partial) => {
-        const file = await open(partial, 'wx');
-        try {
-          await writeFile(file, data);
-          if (modified !== undefined) await file.utimes(modified / 1000, modified / 1000);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-      });
+      return await localUpload(localPath(url), plan);
     } catch (error) {
       throw storageFailure('write', url, error);
     }
@@ -55,6 +62,13 @@ export const localStore: Store = {
       throw storageFailure('write', url, error);
     }
   },
+  async makeFolder(url) {
+    try {
+      await makeFolder(localPath(url));
+    } catch (error) {
+      throw storageFailure('write', url, error);
+    }
+  },
   async locate(url) {
     try {
       return `file://${(await realPath(localPath(url))).replace(/\/$/, '')}`;
@@ -62,7 +76,51 @@ export const localStore: Store = {
       throw storageFailure('read', url, error);
     }
   },
+  async foldsCase(url) {
+    try {
+      const probe = partialName(join(await nearestFolder(localPath(url)), 'case'));
+      await writeFile(probe, '');
+      try {
+        return await exists(join(dirname(probe), basename(probe).toUpperCase()));
+      } finally {
+        await rm(probe);
+      }
+    } catch (error) {
+      throw storageFailure('write', url, error);
+    }
+  },
+  async copyWithin(from, to, { size, modified }) {
+    await replace(to, async (partial) => {
+      // The system copies, or where the file system can, both share their blocks until one is changed.
+      await copyFile(localPath(from), partial, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      const copied = (await stat(partial)).size;
+      if (copied < size) throw shrank(from, size, copied);
+      // A log that grew meanwhile is copied up to where it ended.
+      if (copied > size) await truncate(partial, size);
+      await utimes(partial, modified / 1000, modified / 1000);
+    });
+    return true;
+  },
+  async rename(from, to) {
+    try {
+      await makeFolder(dirname(localPath(to)));
+      await rename(localPath(from), localPath(to));
+      return true;
+    } catch (error) {
+      if (systemCode(error) === 'EXDEV') return false;
+      throw storageFailure('write', to, error);
+    }
+  },
 };
+
+/** Copied files are not flushed one by one: a copy that a power cut tore has another size than its source, and is made again. */
+async function replace(url: string, fill: (partial: string) => Promise<void>): Promise<void> {
+  try {
+    await replaceFile(localPath(url), fill, { flush: false });
+  } catch (error) {
+    throw storageFailure('write', url, error);
+  }
+}
 
 /**
  * The absolute path that a plain path or a `file://` URL means.
@@ -83,6 +141,7 @@ export function localPath(url: string): string {
   throw new StorageError('E_URL', `${JSON.stringify(url)} holds a NUL, which no path may`);
 }
 
+/** A file's version is its inode: a file that is replaced meanwhile is another one, a log that grows is not. */
 function entryOf(path: string, info: Stats): Entry {
   if (!info.isFile() && !info.isDirectory()) {
     throw new StorageError(
@@ -90,27 +149,50 @@ function entryOf(path: string, info: Stats): Entry {
       `${path} is neither a file nor a folder but a device, pipe or socket: remove it`,
     );
   }
-  const kind = info.isFile() ? 'file' : 'folder';
-  return { kind, size: info.isFile() ? info.size : 0, modified: Math.round(info.mtimeMs) };
+  const modified = Math.round(info.mtimeMs);
+  if (info.isDirectory()) return { kind: 'folder', size: 0, modified };
+  return { kind: 'file', size: info.size, modified, version: String(info.ino) };
 }
 
-/** `above` are the real paths of the folders on the way here: to meet one again is a circle. */
-async function* walk(folder: string, prefix: string, above: readonly string[]): AsyncGenerator<ListedFile> {
+interface Walk {
+  readonly recursive: boolean;
+  /** The real paths of the folders on the way here: to meet one again is a circle. */
+  readonly above: readonly string[];
+}
+
+async function* walk(folder: string, prefix: string, { recursive, above }: Walk): AsyncGenerator<Listed> {
   try {
     const here = await realpath(folder);
     if (above.includes(here)) {
       throw new StorageError('E_LINK', `${folder} is a link to a folder that it lies in, ${here}: remove the link`);
     }
-    for await (const { name } of await opendir(folder)) {
-      if (isPartial(name)) continue;
-      const path = join(folder, name);
-      const { kind, size, modified } = await statListed(path);
-      if (kind === 'file') yield { name: prefix + name, size, modified };
-      else yield* walk(path, `${prefix}${name}/`, [...above, here]);
+    const names = await sortedNames(folder);
+    for (let at = 0; at < names.length; at += AT_ONCE) {
+      const items = names.slice(at, at + AT_ONCE).map((name) => name.replace(/\/$/, ''));
+      const entries = await Promise.all(items.map((name) => statListed(join(folder, name))));
+      for (const [i, entry] of entries.entries()) {
+        if (entry.kind === 'file' || !recursive) yield { ...entry, name: prefix + items[i] };
+        else yield* walk(join(folder, items[i]), `${prefix}${items[i]}/`, { recursive, above: [...above, here] });
+      }
     }
   } catch (error) {
     throw storageFailure('read', folder, error);
   }
+}
+
+/** Files looked at side by side. */
+const AT_ONCE = 64;
+
+/** What is in a folder, folders as `name/`, in the order that a {@link Store} promises. */
+async function sortedNames(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const item of await opendir(folder)) {
+    if (isPartial(item.name)) continue;
+    const isFolder =
+      item.isDirectory() || (!item.isFile() && (await statListed(join(folder, item.name))).kind === 'folder');
+    names.push(isFolder ? `${item.name}/` : item.name);
+  }
+  return names.sort(compareNames);
 }
 
 async function statListed(path: string): Promise<Entry> {
@@ -128,14 +210,28 @@ async function statListed(path: string): Promise<Entry> {
   }
 }
 
-async function* chunks(url: string, start: number, end: number): AsyncGenerator<Buffer> {
+async function* chunks(
+  url: string,
+  { start = 0, end = Number.POSITIVE_INFINITY, version }: ByteRange = {},
+): AsyncGenerator<Buffer> {
   if (start >= end) return;
+  const path = localPath(url);
   try {
+    const file = await open(path);
+    if (version !== undefined && String((await file.stat()).ino) !== version) {
+      await file.close();
+      throw new PassingFailure('E_CHANGED', `${path} was replaced while it was read: read it again`);
+    }
     // Node counts the last byte in; a range here does not.
-    yield* createReadStream(localPath(url), { start, end: end - 1 });
+    yield* createReadStream(path, { fd: file, start, end: end - 1, highWaterMark: 1 << 18 });
   } catch (error) {
     throw storageFailure('read', url, error);
   }
+}
+
+/** The folder itself, or the one nearest above it that exists. */
+async function nearestFolder(path: string): Promise<string> {
+  return (await exists(path)) || dirname(path) === path ? path : nearestFolder(dirname(path));
 }
 
 /** As realpath, also for a path whose end does not exist yet. */

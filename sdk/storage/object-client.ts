@@ -47,7 +47,10 @@ export interface ObjectClient {
   unfinished(key: string): Promise<string | undefined>;
   begin(key: string, options: { readonly modified: number }): Promise<string>;
   /** The parts that are there, by their number from 1; undefined when there is no such upload. */
-  parts(key: string, upload: string): Promise<ReadonlyMap<number, { readonly size: number; readonly etag: string }> | undefined>;
+  parts(
+    key: string,
+    upload: string,
+  ): Promise<ReadonlyMap<number, { readonly size: number; readonly etag: string }> | undefined>;
   /** Returns the part's ETag. @throws `E_NO_UPLOAD` when there is no such upload any more */
   putPart(key: string, upload: string, part: number, data: Uint8Array, md5: string): Promise<string>;
   /** @param etags of the parts, in their order */

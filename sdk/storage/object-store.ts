@@ -2,7 +2,8 @@
 import { Readable } from 'node:stream';
 import { StorageError } from '../base/errors.js';
 import { hasherFor, md5 } from './digest.js';
-import type { ObjectClient, ObjectInfo } from './object-client.js';
+import { compareNames } from './names.js';
+import type { ObjectClient, ObjectInfo, Page } from './object-client.js';
 import { PassingFailure, retrying } from './retry.js';
 import type { ByteRange, Entry, Listed, Store, Upload, UploadPlan } from './store.js';
 import { schemeOf, shownUrl } from './url.js';
@@ -72,7 +73,10 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
   async function fileAt(url: string): Promise<Place> {
     const place = await at(url);
     if (place.key !== '' && !place.key.endsWith('/')) return place;
-    throw new StorageError('E_NOT_FILE', `${shownUrl(url)} is a ${place.key === '' ? 'bucket' : 'folder'}: name a file in it`);
+    throw new StorageError(
+      'E_NOT_FILE',
+      `${shownUrl(url)} is a ${place.key === '' ? 'bucket' : 'folder'}: name a file in it`,
+    );
   }
 
   return {
@@ -87,14 +91,20 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
     },
     async remove(url) {
       const { client, bucket, key } = await at(url);
-      if (key === '') throw new StorageError('E_BUCKET', `${shownUrl(url)} is a whole bucket, ${bucket}: remove it with the store's own tools`);
+      if (key === '')
+        throw new StorageError(
+          'E_BUCKET',
+          `${shownUrl(url)} is a whole bucket, ${bucket}: remove it with the store's own tools`,
+        );
       if (!key.endsWith('/')) await retrying(() => client.remove(key));
       for await (const { name } of keysBelow(client, folderPrefix(key))) await retrying(() => client.remove(name));
     },
     async makeFolder(url) {
       const { client, key } = await at(url);
       if (key === '') return;
-      await retrying(() => client.put(folderPrefix(key), new Uint8Array(), { md5: md5(new Uint8Array()), modified: Date.now() }));
+      await retrying(() =>
+        client.put(folderPrefix(key), new Uint8Array(), { md5: md5(new Uint8Array()), modified: Date.now() }),
+      );
     },
     async locate(url) {
       const { bucket, key } = objectAt(url);
@@ -124,7 +134,8 @@ const MOST_COPIED = 5 * 2 ** 30;
  */
 export function objectAt(url: string): { readonly bucket: string; readonly key: string } {
   const [, bucket, key = ''] = /^[a-z0-9]+:\/\/\/?([^/]+)(?:\/(.*))?$/is.exec(url) ?? [];
-  if (bucket === undefined) throw new StorageError('E_URL', `${shownUrl(url)} names no bucket: write ${schemeOf(url)}://bucket/name`);
+  if (bucket === undefined)
+    throw new StorageError('E_URL', `${shownUrl(url)} names no bucket: write ${schemeOf(url)}://bucket/name`);
   return { bucket, key };
 }
 
@@ -162,35 +173,19 @@ async function* keysBelow(
   prefix: string,
   delimited = false,
 ): AsyncGenerator<{ readonly name: string; readonly info?: ObjectInfo }> {
-  const fetch = (from?: string) => {
-    const page = retrying(() => client.page({ prefix, delimited, from }));
+  const fetch = (from?: string): Promise<Page> => {
+    const page: Promise<Page> = retrying(() => client.page({ prefix, delimited, from }));
     // Whoever stops listing never asks for it.
     page.catch(() => {});
     return page;
   };
-  for (let coming: ReturnType<typeof fetch> | undefined = fetch(); coming !== undefined; ) {
-    const { objects, folders, next } = await coming;
+  for (let coming: Promise<Page> | undefined = fetch(); coming !== undefined; ) {
+    const { objects, folders, next }: Page = await coming;
     coming = next === undefined ? undefined : fetch(next);
     const items = [...objects.map((info) => ({ name: info.key, info })), ...folders.map((name) => ({ name }))];
     if (folders.length > 0) items.sort((a, b) => compareNames(a.name, b.name));
     yield* items;
   }
-}
-
-/** Compares by UTF-8 bytes, which is the order of code points; JavaScript's own is that of UTF-16. */
-export function compareNames(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
-    if (x === y) continue;
-    // Surrogates stand for what comes after all other characters.
-    return fixup(x) - fixup(y);
-  }
-  return a.length - b.length;
-}
-
-function fixup(unit: number): number {
-  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
 /** Goes on where a connection broke, with the same version of the object; a whole object is held against its checksum. */
@@ -219,7 +214,11 @@ async function* chunks(
         hasher?.update(wantedBytes);
         yield wantedBytes;
       }
-      if (reached < stop) throw new PassingFailure('E_NETWORK', `${shownUrl(url)}: the connection broke after ${reached} of ${stop} bytes`);
+      if (reached < stop)
+        throw new PassingFailure(
+          'E_NETWORK',
+          `${shownUrl(url)}: the connection broke after ${reached} of ${stop} bytes`,
+        );
     } catch (error) {
       broken = reached > before ? 0 : broken + 1;
       if (!(error instanceof PassingFailure) || broken === MOST_BROKEN) throw error;
@@ -229,7 +228,10 @@ async function* chunks(
     }
   }
   if (hasher !== undefined && hasher.value() !== digest?.value) {
-    throw new PassingFailure('E_CHECKSUM', `${shownUrl(url)} came damaged: its checksum is ${hasher.value()} instead of ${digest?.value}`);
+    throw new PassingFailure(
+      'E_CHECKSUM',
+      `${shownUrl(url)} came damaged: its checksum is ${hasher.value()} instead of ${digest?.value}`,
+    );
   }
 }
 

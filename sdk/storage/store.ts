@@ -58,6 +58,8 @@ export interface Upload {
   readonly inOrder: boolean;
   /** Puts a part; false when the store had these very bytes already, so that none were moved. Parts may come side by side. */
   put(part: number, data: Uint8Array): Promise<boolean>;
+  /** Gives the bytes of a part that is {@link present}, where that costs nothing. */
+  reread?(part: number, into: Uint8Array): Promise<void>;
   /** All parts are there: the file appears. */
   finish(): Promise<void>;
   /** Gives it up for good: the store forgets its parts. */
@@ -95,6 +97,8 @@ export interface Store {
   makeFolder(url: string): Promise<void>;
   /** The one true name of a place, links resolved, no `/` at its end: to see whether two URLs mean one place. */
   locate(url: string): Promise<string>;
+  /** Whether two names that differ in capitals alone are one name there. */
+  foldsCase?(url: string): Promise<boolean>;
   /** Copies a file within the store without its bytes passing through here; false when these two places cannot. */
   copyWithin?(from: string, to: string, file: Entry): Promise<boolean>;
   /** Gives a file another name at one stroke, over one that has it; false when these two places cannot. */

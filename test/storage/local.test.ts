@@ -8,10 +8,10 @@ import * as fc from 'fast-check';
 import { test } from 'tap';
 import { partialName } from '../../sdk/base/files.js';
 import { localPath, localStore } from '../../sdk/storage/local.js';
-import type { ListedFile } from '../../sdk/storage/store.js';
+import type { Listed } from '../../sdk/storage/store.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
 
-async function names(files: AsyncIterable<ListedFile>): Promise<string[]> {
+async function names(files: AsyncIterable<Listed>): Promise<string[]> {
   const found: string[] = [];
   for await (const { name } of files) found.push(name);
   return found.sort();
@@ -26,7 +26,7 @@ test('a file written is there whole, with the time it was given', async (t) => {
   const path = join(t.testdir(), 'deep/er/a.bin');
   const modified = 1_700_000_000_123;
   await localStore.write(path, Readable.from([Buffer.from('ab'), Buffer.from('cd')]), { modified });
-  t.same(await localStore.stat(path), { kind: 'file', size: 4, modified });
+  t.match(await localStore.stat(path), { kind: 'file', size: 4, modified });
   t.equal((await localStore.stat(join(path, '..')))?.kind, 'folder');
   await localStore.write(path, Buffer.from('xyz'));
   t.equal(readFileSync(path, 'utf8'), 'xyz');

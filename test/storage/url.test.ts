@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { localPath } from '../../sdk/storage/local.js';
-import { joinUrl, schemeOf, shownUrl } from '../../sdk/storage/url.js';
 import { storeFor } from '../../sdk/storage/stores.js';
+import { joinUrl, schemeOf, shownUrl } from '../../sdk/storage/url.js';
 
 test('the scheme of a plain path is file', async (t) => {
   t.equal(schemeOf('data/train'), 'file');

@@ -36,6 +36,6 @@ export class UploadOutput implements Callback {
   private async upload(): Promise<void> {
     // Nothing was saved yet, or it lies where it is wanted: nothing to copy.
     if ((await readdir(this.from)).length === 0 || (await isSamePlace(this.from, this.to))) return;
-    await copyFolder(this.from, this.to, { onlyChanged: true });
+    await copyFolder(this.from, this.to);
   }
 }
