@@ -1,6 +1,6 @@
 /**
  * The checksum that HDFS gives for a file: the MD5 of its blocks' MD5s, each of the CRC-32Cs (big-endian) of the block's every 512
- * bytes. CRC-32C is the Castagnoli polynomial, reflected 0x82f63b78; eight bytes go at once through eight tables (“slicing by 8”,
+ * bytes. Hadoop hashes the whole buffer that the blocks' MD5s are in, which begins with 32 bytes and doubles, so zeros count too. CRC-32C is the Castagnoli polynomial, reflected 0x82f63b78; eight bytes go at once through eight tables (“slicing by 8”,
  * Kounavis and Berry, 2005).
  */
 import { createHash } from 'node:crypto';
@@ -12,6 +12,7 @@ export const BYTES_PER_CRC = 512;
 /** @param blockSize of the file, in bytes: a multiple of 512 */
 export function blocksHasher(blockSize: number): Hasher {
   const whole = createHash('md5');
+  let blocks = 0;
   let block = createHash('md5');
   let [crc, inChunk, inBlock] = [-1, 0, 0];
   function endChunk(): void {
@@ -23,6 +24,7 @@ export function blocksHasher(blockSize: number): Hasher {
   function endBlock(): void {
     if (inChunk > 0) endChunk();
     whole.update(block.digest());
+    blocks++;
     block = createHash('md5');
     inBlock = 0;
   }
@@ -40,6 +42,9 @@ export function blocksHasher(blockSize: number): Hasher {
     },
     value() {
       if (inBlock > 0) endBlock();
+      let room = 32;
+      while (room < 16 * blocks) room *= 2;
+      whole.update(new Uint8Array(room - 16 * blocks));
       return whole.digest('hex');
     },
   };

@@ -89,7 +89,11 @@ const KNOWN: readonly Known[] = [
     code: 'E_NO_SPACE',
     advice: 'free some, or choose another place',
   },
-  { pattern: /^InvalidPathException$|PathComponentTooLong|Pathname too long/, code: 'E_NAME', advice: 'rename it' },
+  {
+    pattern: /^InvalidPathException$|path component name limit|Pathname too long|not a valid DFS filename/,
+    code: 'E_NAME',
+    advice: 'rename it',
+  },
   {
     pattern: /replace a bad datanode/,
     code: 'E_SERVER',

@@ -48,28 +48,20 @@ export function growingFile(
 ): GrowingFile {
   let length = found?.length ?? 0;
   let status = found;
+  let isThere = found !== undefined;
   let hasher = found === undefined ? undefined : hasherOf(found);
 
   async function create(data: Uint8Array): Promise<void> {
-    await retrying(() => client.create(hidden, data));
+    try {
+      isThere = true;
+      await retrying(() => client.create(hidden, data));
+    } catch (error) {
+      // What was refused for good was not begun.
+      isThere = error instanceof PassingFailure;
+      throw error;
+    }
     status = await statusOf(client, hidden);
     hasher = hasherOf(status);
-  }
-
-  async function append(data: Uint8Array): Promise<void> {
-    let isAgain = false;
-    await retrying(async () => {
-      // The answer to an earlier try may have been lost, or a part of its bytes may be there.
-      const there = isAgain ? (await statusOf(client, hidden)).length : length;
-      isAgain = true;
-      if (there === length + data.length) return;
-      if (there < length)
-        throw new StorageError('E_CHANGED', `${shownUrl(hidden.url)}: somebody else writes it too; start again`);
-      if (there > length) await client.truncate(hidden, length);
-      await client.append(hidden, data);
-    });
-    // Of no use any more: the length is not what it was.
-    status = undefined;
   }
 
   return {
@@ -78,7 +70,11 @@ export function growingFile(
     },
     async add(data) {
       if (length === 0 && status === undefined) await create(data);
-      else await append(data);
+      else {
+        await appendAt(client, hidden, length, data);
+        // Of no use any more: the length is not what it was.
+        status = undefined;
+      }
       length += data.length;
       hasher?.update(data);
     },
@@ -95,7 +91,9 @@ export function growingFile(
         );
       }
     },
-    remove: () => retrying(() => client.remove(hidden)),
+    async remove() {
+      if (isThere) await retrying(() => client.remove(hidden));
+    },
   };
 
   async function damage(last: HdfsStatus): Promise<StorageError | undefined> {
@@ -119,6 +117,44 @@ export function growingFile(
     await retrying(() => client.remove(hidden));
     throw failure;
   }
+}
+
+/** Adds to a file that is there; where that fails, what was added is cut off again. */
+export async function appendWhole(
+  client: HdfsClient,
+  spot: Spot,
+  { length: before }: HdfsStatus,
+  parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  let [length, most] = [before, before];
+  try {
+    for await (const part of parts) {
+      most += part.length;
+      await appendAt(client, spot, length, part);
+      length = most;
+    }
+  } catch (error) {
+    const there = (await statusOf(client, spot)).length;
+    // More is not from here, and whose it is nobody knows.
+    if (there > before && there <= most) await retrying(() => client.truncate(spot, before));
+    throw error;
+  }
+}
+
+/** Adds bytes behind `length`, and does not add them twice. */
+async function appendAt(client: HdfsClient, spot: Spot, length: number, data: Uint8Array): Promise<void> {
+  let isAgain = false;
+  await retrying(async () => {
+    // The answer to an earlier try may have been lost, or a part of its bytes may be there.
+    const there = isAgain ? (await statusOf(client, spot)).length : length;
+    isAgain = true;
+    if (there === length + data.length) return;
+    if (there < length || there > length + data.length) {
+      throw new StorageError('E_CHANGED', `${shownUrl(spot.url)}: somebody else writes it too; start again`);
+    }
+    if (there > length) await client.truncate(spot, length);
+    await client.append(spot, data);
+  });
 }
 
 /**

@@ -2,7 +2,7 @@
 import { StorageError } from '../base/errors.js';
 import { isPartial } from '../base/files.js';
 import type { HdfsClient, HdfsStatus, Spot } from './hdfs-client.js';
-import { compareNames } from './object-store.js';
+import { compareNames } from './names.js';
 import { retrying } from './retry.js';
 import type { Entry, Listed } from './store.js';
 import { shownUrl } from './url.js';
@@ -16,16 +16,14 @@ export function entryOf({ type, length, modificationTime, fileId }: HdfsStatus):
 export async function* listBelow(
   client: HdfsClient,
   folder: Spot,
-  recursive: boolean,
+  options: { readonly recursive: boolean; readonly folders: boolean },
   prefix = '',
 ): AsyncGenerator<Listed> {
   for await (const status of inOrder(pages(client, folder))) {
     const name = prefix + status.pathSuffix;
-    if (status.type === 'DIRECTORY' && recursive) {
-      yield* listBelow(client, below(folder, status.pathSuffix), true, `${name}/`);
-    } else {
-      yield { ...entryOf(status), name };
-    }
+    const isFolder = status.type === 'DIRECTORY';
+    if (!isFolder || options.folders) yield { ...entryOf(status), name };
+    if (isFolder && options.recursive) yield* listBelow(client, below(folder, status.pathSuffix), options, `${name}/`);
   }
 }
 

@@ -2,37 +2,42 @@
  * The store of HDFS, over WebHDFS or HttpFS: `hdfs://`, `webhdfs://` and `swebhdfs://`. Paths are written as they are (`/数据/a b#1.bin`) and
  * escaped on the wire alone. Which server is asked, and as whom, is in hdfs-settings.ts.
  */
+import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { StorageError } from '../base/errors.js';
-import { hasherFor } from './digest.js';
 import { type HdfsClient, hdfsClient, type Spot } from './hdfs-client.js';
-import { cleanUp, type GrowingFile, growingFile, newSpot, replace, uploadSpot } from './hdfs-file.js';
+import { appendWhole, cleanUp, growingFile, newSpot, replace } from './hdfs-file.js';
 import { entryOf, listBelow } from './hdfs-list.js';
+import { checksumOf, existing, existingFile, readFile } from './hdfs-read.js';
 import { hdfsSettings } from './hdfs-settings.js';
+import { uploadInOrder } from './hdfs-upload.js';
 import { partsOf } from './object-store.js';
-import { PassingFailure, retrying } from './retry.js';
-import { steadyRead } from './steady-read.js';
-import type { ByteRange, Store, Upload, UploadPlan } from './store.js';
+import { retrying } from './retry.js';
+import type { Store } from './store.js';
 import { shownUrl } from './url.js';
 
 /** Files of HDFS. */
-export const hdfsStore: Store = {
+export const hdfsStore: Store & { append(url: string, data: Readable | Uint8Array): Promise<void> } = {
   keepsTimes: true,
   async stat(url) {
     const { client, spot, asksFolder } = at(url);
     const status = await retrying(() => client.status(spot));
-    return status === undefined || (asksFolder && status.type !== 'DIRECTORY') ? undefined : entryOf(status);
+    if (status === undefined || (asksFolder && status.type !== 'DIRECTORY')) return undefined;
+    return { ...entryOf(status), digest: await checksumOf(client, spot, status) };
   },
-  async *list(url, { recursive = true } = {}) {
+  async *list(url, { recursive = true, folders = !recursive }: { recursive?: boolean; folders?: boolean } = {}) {
     const { client, spot } = at(url);
-    yield* listBelow(client, spot, recursive);
+    yield* listBelow(client, spot, { recursive, folders });
   },
-  read: (url, range) => Readable.from(chunks(url, range), { objectMode: false }),
+  read(url, range) {
+    const { client, spot } = at(url);
+    return Readable.from(readFile(client, spot, range), { objectMode: false });
+  },
   async write(url, data, { modified = Date.now() } = {}) {
     const { client, spot } = await fileAt(url);
     const file = growingFile(client, { hidden: newSpot(spot), target: spot });
     try {
-      for await (const part of data instanceof Uint8Array ? [data] : partsOf(data, STREAM_PART)) await file.add(part);
+      for await (const part of inParts(data)) await file.add(part);
       await file.appear(modified);
     } catch (error) {
       await cleanUp(file, spot);
@@ -41,7 +46,11 @@ export const hdfsStore: Store = {
   },
   async upload(url, plan) {
     const { client, spot } = await fileAt(url);
-    return inOrder(client, spot, plan);
+    return uploadInOrder(client, spot, plan);
+  },
+  async append(url, data) {
+    const { client, spot } = at(url);
+    await appendWhole(client, spot, await existingFile(client, spot), inParts(data));
   },
   async remove(url) {
     const { client, spot, asksFolder } = at(url);
@@ -59,20 +68,24 @@ export const hdfsStore: Store = {
     return `webhdfs://${endpoint}${spot.path}`.replace(/\/+$/, '');
   },
   async rename(from, to) {
-    const [source, target] = [at(from), await fileAt(to)];
-    if (source.client !== target.client) return false;
-    const status = await retrying(() => source.client.status(source.spot));
-    if (status === undefined)
-      throw new StorageError('E_NOT_FOUND', `${shownUrl(from)} does not exist: check its spelling`);
-    if (status.type !== 'FILE')
-      throw new StorageError('E_NOT_FILE', `${shownUrl(from)} is a folder: name a file in it`);
-    await makeFolder(target.client, { path: target.spot.path.replace(/\/[^/]*$/, '') || '/', url: to });
-    return replace(source.client, { from: source.spot, to: target.spot, size: status.length, overOther: false });
+    const [source, target] = [at(from), at(to)];
+    const { client } = target;
+    if (source.client !== client) return false;
+    const { type, length: size } = await existing(client, source.spot);
+    const there = await retrying(() => client.status(target.spot));
+    // HDFS would move it into that folder.
+    if (there?.type === 'DIRECTORY' || (there !== undefined && type === 'DIRECTORY')) return false;
+    await makeFolder(client, { path: posix.dirname(target.spot.path), url: to });
+    return replace(client, { from: source.spot, to: target.spot, size, overOther: false });
   },
 };
 
 /** What a stream of unknown length is cut into: so much is sent again where a connection broke. */
 const STREAM_PART = 16 * 2 ** 20;
+
+function inParts(data: Readable | Uint8Array): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+  return data instanceof Uint8Array ? [data] : partsOf(data, STREAM_PART);
+}
 
 interface Place {
   readonly client: HdfsClient;
@@ -127,85 +140,4 @@ async function makeFolder(client: HdfsClient, spot: Spot): Promise<void> {
     if (!(error instanceof StorageError) || error.code !== 'E_EXISTS') throw error;
     throw new StorageError('E_NOT_FOLDER', error.message, { cause: error });
   }
-}
-
-/** A whole file is held against HDFS's own checksum. */
-async function* chunks(url: string, { start = 0, end, version }: ByteRange = {}): AsyncGenerator<Buffer> {
-  const { client, spot } = at(url);
-  const status = await retrying(() => client.status(spot));
-  if (status === undefined)
-    throw new StorageError('E_NOT_FOUND', `${shownUrl(url)} does not exist: check its spelling`);
-  if (status.type !== 'FILE') throw new StorageError('E_NOT_FILE', `${shownUrl(url)} is a folder: name a file in it`);
-  if (version !== undefined && version !== entryOf(status).version) {
-    throw new StorageError('E_CHANGED', `${shownUrl(url)} changed meanwhile: start again`);
-  }
-  const size = status.length;
-  const stop = Math.min(end ?? size, size);
-  // HDFS refuses to begin behind the last byte.
-  if (start >= stop) return;
-  const checksum = start === 0 && stop === size ? retrying(() => client.checksum(spot, status.blockSize)) : undefined;
-  // Whoever stops reading never asks for it.
-  checksum?.catch(() => {});
-  const hasher = checksum && hasherFor({ algorithm: 'md5-crc32c', value: '', blockSize: status.blockSize });
-  for await (const chunk of steadyRead(url, { start, end: stop }, (from) =>
-    client.open(spot, { start: from, end: stop, size }),
-  )) {
-    hasher?.update(chunk);
-    yield chunk;
-  }
-  const [told, value] = [await checksum, hasher?.value()];
-  if (told !== undefined && told.value !== value) {
-    throw new PassingFailure(
-      'E_CHECKSUM',
-      `${shownUrl(url)} came damaged, or changed meanwhile: its checksum is ${value} instead of ${told.value}`,
-    );
-  }
-}
-
-/**
- * An upload in parts: a hidden file that grows. What an earlier process left is found by its name and gone on with behind its last
- * whole part; a server that cannot cut files begins again.
- */
-async function inOrder(client: HdfsClient, target: Spot, plan: UploadPlan): Promise<Upload> {
-  const hidden = uploadSpot(target, plan);
-  const file = await found();
-  const present = Math.ceil(file.length / plan.partSize);
-
-  async function found(): Promise<GrowingFile> {
-    const status = await retrying(() => client.status(hidden));
-    if (status === undefined) return growingFile(client, { hidden, target });
-    const length = status.length === plan.size ? plan.size : status.length - (status.length % plan.partSize);
-    if (length > plan.size || !(await isCut(status.length, length))) {
-      await retrying(() => client.remove(hidden));
-      return growingFile(client, { hidden, target });
-    }
-    return growingFile(client, { hidden, target, found: { ...status, length } });
-  }
-
-  async function isCut(before: number, after: number): Promise<boolean> {
-    if (before === after) return true;
-    try {
-      await retrying(() => client.truncate(hidden, after));
-      return true;
-    } catch (error) {
-      if (error instanceof StorageError && error.code === 'E_UNSUPPORTED') return false;
-      throw error;
-    }
-  }
-
-  return {
-    present: new Set(),
-    inOrder: true,
-    async put(part, data) {
-      if (part < present) {
-        file.count(data);
-        return false;
-      }
-      await file.add(data);
-      return true;
-    },
-    finish: () => file.appear(plan.modified),
-    abandon: () => file.remove(),
-    async leave() {},
-  };
 }

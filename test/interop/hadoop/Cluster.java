@@ -56,7 +56,9 @@ public class Cluster {
     for (String folder : new String[] {"conf", "log", "temp"}) Files.createDirectories(home.resolve(folder));
     Files.writeString(home.resolve("conf/httpfs-signature.secret"), "of a test");
     Files.writeString(home.resolve("conf/core-site.xml"),
-        "<configuration><property><name>fs.defaultFS</name><value>" + namenode + "</value></property></configuration>");
+        "<configuration><property><name>fs.defaultFS</name><value>" + namenode + "</value></property>"
+            + "<property><name>dfs.replication</name><value>1</value></property>"
+            + "<property><name>dfs.blocksize</name><value>" + (1 << 20) + "</value></property></configuration>");
     System.setProperty("httpfs.home.dir", home.toString());
     System.setProperty("httpfs.config.dir", home.resolve("conf").toString());
     System.setProperty("httpfs.log.dir", home.resolve("log").toString());
