@@ -5,7 +5,7 @@
 import { Readable } from 'node:stream';
 import { StorageError } from '../base/errors.js';
 import type { ByteRange, Entry } from './store.js';
-import { storeFor } from './stores.js';
+import { storeFor, writableStoreFor } from './stores.js';
 import { shownUrl } from './url.js';
 
 /** What is written: a text (as UTF-8), bytes, or a stream of either. */
@@ -120,7 +120,7 @@ export async function* readStream(url: string, range?: ByteRange): AsyncGenerato
  */
 export async function write(url: string, content: Content): Promise<void> {
   requireFile(url);
-  await (await storeFor(url)).write(url, bytesOf(content));
+  await (await writableStoreFor(url)).write(url, bytesOf(content));
 }
 
 /**
@@ -135,7 +135,7 @@ export async function write(url: string, content: Content): Promise<void> {
  */
 export async function append(url: string, content: Content): Promise<void> {
   requireFile(url);
-  const store = await storeFor(url);
+  const store = await writableStoreFor(url);
   const entry = await store.stat(url);
   if (entry?.kind === 'folder') throw isFolder(url);
   if (entry === undefined) await store.write(url, bytesOf(content));
@@ -158,8 +158,8 @@ export async function remove(
   url: string,
   { recursive = false }: { readonly recursive?: boolean | undefined } = {},
 ): Promise<void> {
+  const store = await writableStoreFor(url);
   const { kind } = await stat(url);
-  const store = await storeFor(url);
   if (kind === 'folder' && !recursive) {
     throw new StorageError(
       'E_NOT_FILE',
@@ -183,7 +183,7 @@ export async function remove(
  * await makeDirs('out/a/b');
  */
 export async function makeDirs(url: string): Promise<void> {
-  const store = await storeFor(url);
+  const store = await writableStoreFor(url);
   const entry = await store.stat(url);
   if (entry?.kind === 'file') throw new StorageError('E_NOT_FOLDER', `${shownUrl(url)} is a file: choose another name`);
   if (entry === undefined) await store.makeFolder(url);

@@ -6,7 +6,7 @@ import { forEach } from './for-each.js';
 import { compareNames } from './names.js';
 import { isSame } from './same.js';
 import type { Entry, Listed } from './store.js';
-import { storeFor } from './stores.js';
+import { storeFor, writableStoreFor } from './stores.js';
 import { type Place, transfer } from './transfer.js';
 import { joinUrl, nameOf, schemeOf, shownUrl } from './url.js';
 
@@ -57,7 +57,8 @@ export async function copy(
   destination: string,
   { onProgress, partSize, signal }: CopyOptions = {},
 ): Promise<number> {
-  const [from, to] = await Promise.all([placeOf(source), placeOf(destination)]);
+  const from: Place = { store: await storeFor(source), url: source };
+  const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await existing(from);
   if (entry.kind === 'folder') {
     throw new StorageError(
@@ -96,7 +97,8 @@ export async function copyParallel(
   destination: string,
   { concurrency = 16, overwrite = false, files: only, onProgress, partSize, signal }: CopyParallelOptions = {},
 ): Promise<CopyProgress> {
-  const [from, to] = await Promise.all([placeOf(source), placeOf(destination)]);
+  const from: Place = { store: await storeFor(source), url: source };
+  const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await existing(from);
   if (entry.kind === 'file') throw await isFile(from);
   if ((await to.store.stat(destination))?.kind === 'file') throw await isFile(to);
@@ -133,10 +135,6 @@ export async function copyParallel(
 /** Whether two URLs name one place. */
 export async function isSamePlace(a: string, b: string): Promise<boolean> {
   return (await (await storeFor(a)).locate(a)) === (await (await storeFor(b)).locate(b));
-}
-
-async function placeOf(url: string): Promise<Place> {
-  return { store: await storeFor(url), url };
 }
 
 function below({ store, url }: Place, name: string): Place {

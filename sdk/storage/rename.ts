@@ -8,7 +8,7 @@ import { asFolder, isFolder } from './calls.js';
 import { type CopyProgress, copy, copyParallel, isWithin } from './copy.js';
 import { list } from './list.js';
 import type { Entry } from './store.js';
-import { storeFor } from './stores.js';
+import { writableStoreFor } from './stores.js';
 import type { Place } from './transfer.js';
 import { joinUrl, nameOf, shownUrl } from './url.js';
 
@@ -35,8 +35,8 @@ export interface RenameOptions {
  * await exists('out/a.txt'); // false
  */
 export async function rename(source: string, destination: string, options: RenameOptions = {}): Promise<void> {
-  const from: Place = { store: await storeFor(source), url: source };
-  const to: Place = { store: await storeFor(destination), url: destination };
+  const from: Place = { store: await writableStoreFor(source), url: source };
+  const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await from.store.stat(source);
   if (entry === undefined) {
     if (await endMove(from, to)) return;

@@ -86,6 +86,8 @@ export interface Store {
   readonly keepsTimes: boolean;
   /** The fewest bytes that a part of an upload may have, but for the last; default 1. */
   readonly leastPart?: number | undefined;
+  /** Whether it is only read from, as web servers are. */
+  readonly isReadOnly?: boolean;
   /** What stands at the URL, or undefined when nothing does. A `/` at its end asks for a folder. */
   stat(url: string): Promise<Entry | undefined>;
   /**

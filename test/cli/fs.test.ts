@@ -110,6 +110,10 @@ test('a mistake is one line, names the URL, and removes nothing', async (t) => {
     ['cat oss://training/no', 1, /oss:\/\/training\/no/],
     ['write oss:// x', 1, /oss:\/\/ is a folder/],
     ['copy_parallel oss://training/no d', 1, /oss:\/\/training\/no does not exist/],
+    ['cp f http://127.0.0.1:1/f', 1, /127\.0\.0\.1:1\/f is on a web server, which is only read from/],
+    ['mv http://127.0.0.1:1/f g', 1, /only read from/],
+    ['rm https://127.0.0.1:1/f', 1, /only read from/],
+    ['ls http://127.0.0.1:1/f', 1, /cannot be listed/],
     ['frobnicate', 2, /no command frobnicate; there are copy, /],
   ];
   for (const [args, code, message] of wrong) {
