@@ -54,6 +54,7 @@ export function quoted(name: string): string {
 export function readingFailed(refuse: Refusal, error: unknown, entry?: string): MindtsError {
   // A store says for itself what is wrong with it.
   if (error instanceof MindtsError) return error;
+  if (error instanceof Error && error.name === 'AbortError') return refuse('ABORTED', 'unpacking was stopped', error);
   const system = systemCode(error);
   if (system === 'ENOENT') return refuse('NOT_FOUND', systemReason(error), error);
   if (system === 'EISDIR') return refuse(NOT_ONE[refuse.format], 'is a folder', error);

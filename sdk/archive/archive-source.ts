@@ -1,7 +1,7 @@
 /** Where an archive's bytes come from: a file of this machine, or anything that can be read from any place on. */
 import type { FileHandle } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { openRegular } from '../base/files.js';
 import { type Format, type Refusal, readingFailed, refusalOf } from './archive-error.js';
 import { type ArchiveKind, archiveKind, HEAD_BYTES } from './archive-kind.js';
@@ -41,20 +41,29 @@ export async function withSource<T>(
   }
 }
 
-/** The kind of an archive, by its first bytes. @throws what the source throws, as its own or as ArchiveError `E_…_READ` */
-export async function kindOf(source: ArchiveSource, refuse: Refusal): Promise<ArchiveKind | undefined> {
+/** The kind of an archive, by its first bytes. @throws what the source throws; ArchiveError `E_…_READ`, `E_…_ABORTED` */
+export async function kindOf(
+  source: ArchiveSource,
+  refuse: Refusal,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveKind | undefined> {
   try {
-    return archiveKind(await bytesOf(source, 0, Math.min(HEAD_BYTES, source.size)));
+    return archiveKind(await bytesOf(source, { start: 0, end: Math.min(HEAD_BYTES, source.size), signal }));
   } catch (error) {
     throw readingFailed(refuse, error);
   }
 }
 
 /** Some bytes of an archive, all at once; fewer where it turns out to be shorter than it says. */
-export async function bytesOf(source: ArchiveSource, start: number, end: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
+export async function bytesOf(
+  source: ArchiveSource,
+  { start, end, signal }: { start: number; end: number; signal: AbortSignal | undefined },
+): Promise<Buffer> {
   if (start >= end) return Buffer.alloc(0);
-  for await (const chunk of source.read(start, end)) chunks.push(chunk);
+  const stream = source.read(start, end);
+  if (signal !== undefined) addAbortSignal(signal, stream);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 

@@ -101,7 +101,7 @@ export class ByteReader {
         return true;
       }
     } catch (error) {
-      throw this.options.signal?.aborted ? error : this.options.failed(error);
+      throw this.options.failed(error);
     }
   }
 

@@ -77,9 +77,9 @@ export class Tally {
     this.checkSize('all together', this.claimed.bytes, this.archive.size);
   }
 
-  /** The archive has come to this many bytes, whatever they are for. @throws ArchiveError `…_BOMB` */
-  unpacked(bytes: number): void {
-    this.checkRatio('what is packed in it', bytes, this.archive.size);
+  /** So many bytes are for nothing. @throws ArchiveError `…_BOMB` */
+  filling(bytes: number): void {
+    this.checkRatio('what is behind its end', bytes, this.archive.size);
   }
 
   wrote(bytes: number): void {

@@ -45,8 +45,8 @@ const MOST_EXTENDED = 1 << 20;
 
 /** What earlier headers say of the next file, over what its own says. */
 interface Extended {
-  readonly path?: Buffer;
-  readonly size?: number;
+  path?: Buffer;
+  size?: number;
 }
 
 interface Found {
@@ -56,36 +56,35 @@ interface Found {
 
 /** The header of the next file, with what those before it say of it; undefined at the end. */
 async function nextHeader(reader: ByteReader, refuse: Refusal): Promise<Found | undefined> {
-  let extended: Extended | undefined;
-  for (;;) {
+  const extended: Extended = {};
+  for (let isExtended = false; ; ) {
     const { position } = reader;
     const block = await reader.take(HEAD_BYTES);
-    if (isEndBlock(block) && extended === undefined && position > 0) return undefined;
+    if (isEndBlock(block) && !isExtended && position > 0) return undefined;
     const header = tarHeader(block);
     if (header === undefined) throw noHeader(block, position, refuse);
-    const { type, size = 0 } = header;
-    switch (type) {
+    switch (header.type) {
       case 'ExtendedHeader':
       case 'OldExtendedHeader':
-        extended = { ...extended, ...extendedBy(await content(size, reader, refuse), refuse) };
+        Object.assign(extended, extendedBy(await content(header, reader, refuse), refuse));
+        isExtended = true;
         break;
-      case 'NextFileHasLongPath': {
-        const path = untilNul(await content(size, reader, refuse));
-        extended = { path, ...extended };
+      case 'NextFileHasLongPath':
+        extended.path ??= untilNul(await content(header, reader, refuse));
+        isExtended = true;
         break;
-      }
       case 'NextFileHasLongLinkpath':
         // The link itself is refused when it comes.
-        await content(size, reader, refuse);
-        extended = { ...extended };
+        await content(header, reader, refuse);
+        isExtended = true;
         break;
       case 'GlobalExtendedHeader':
-        checkGlobal(await content(size, reader, refuse), refuse);
+        checkGlobal(await content(header, reader, refuse), refuse);
         break;
       default: {
-        const name = decodeBytes(extended?.path ?? nameIn(block));
-        // The name tells a folder from a file in the oldest form, and a folder has no size.
-        return { header: extended === undefined ? header : new Header(block, 0, { ...extended, path: name }), name };
+        const name = decodeBytes(extended.path ?? nameIn(block));
+        // Not the cut name alone: by its last character the oldest form tells a folder, which has no size, from a file.
+        return { header: isExtended ? new Header(block, 0, { ...extended, path: name }) : header, name };
       }
     }
   }
@@ -139,7 +138,7 @@ function untilNul(bytes: Buffer): Buffer {
 }
 
 /** What stands after a header that is about another, as a copy. */
-async function content(size: number, reader: ByteReader, refuse: Refusal): Promise<Buffer> {
+async function content({ size = 0 }: Header, reader: ByteReader, refuse: Refusal): Promise<Buffer> {
   if (size > MOST_EXTENDED) throw refuse('DAMAGED', `has a name, or the like, of ${size} bytes`);
   const bytes = Buffer.from(await reader.take(size));
   await reader.skip(padded(size) - size);
@@ -154,7 +153,8 @@ function extendedBy(data: Buffer, refuse: Refusal): Extended {
   const records = paxRecords(data, refuse);
   const [path, size] = [records.get('path'), records.get('size')?.toString('latin1')];
   if ([...records.keys()].some((key) => key.startsWith('GNU.sparse.'))) {
-    throw refuse('SPARSE', `${quoted(decodeBytes(records.get('GNU.sparse.name') ?? path ?? data))} is a sparse file`);
+    const name = records.get('GNU.sparse.name') ?? path;
+    throw refuse('SPARSE', `${name === undefined ? 'one of its files' : quoted(decodeBytes(name))} is a sparse file`);
   }
   if (size !== undefined && !/^\d{1,15}$/.test(size)) {
     throw refuse('DAMAGED', `says in a header that a size is ${quoted(size)}`);

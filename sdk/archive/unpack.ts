@@ -23,7 +23,7 @@ export async function unpack(
 ): Promise<UnpackResult> {
   return withSource('ARCHIVE', archive, async (source) => {
     const refuse = refusalOf('ARCHIVE', source.name);
-    const kind = await kindOf(source, refuse);
+    const kind = await kindOf(source, refuse, options.signal);
     switch (kind) {
       case 'zip':
         return unzipSource(source, folder, options);

@@ -27,7 +27,7 @@ export async function untar(
 ): Promise<UnpackResult> {
   return withSource('TAR', archive, async (source) => {
     const refuse = refusalOf('TAR', source.name);
-    const kind = await kindOf(source, refuse);
+    const kind = await kindOf(source, refuse, options.signal);
     if (kind !== 'tar' && kind !== 'gzip') throw refuse('NOT_TAR', source.size === 0 ? 'is empty' : 'is not a tar');
     return untarSource(source, folder, { ...options, isGzip: kind === 'gzip' });
   });
@@ -100,10 +100,11 @@ function unpacking(packed: Readable): Gunzip {
 
 /** Behind the end there is nothing but filling; gzip's checksum comes last of all. */
 async function readToEnd(reader: ByteReader, tally: Tally, refuse: Refusal): Promise<void> {
+  const end = reader.position;
   for (let block = Buffer.alloc(0); ; ) {
     const more = await reader.some(HEAD_BYTES - block.length);
     if (more === undefined) return;
-    tally.unpacked(reader.position);
+    tally.filling(reader.position - end);
     block = Buffer.concat([block, more]);
     if (block.length < HEAD_BYTES) continue;
     // `cat a.tar b.tar` makes such a thing, of which nothing may get lost without a word.

@@ -31,7 +31,7 @@ export async function unzip(
 ): Promise<UnpackResult> {
   return withSource('ZIP', archive, async (source) => {
     const refuse = refusalOf('ZIP', source.name);
-    if ((await kindOf(source, refuse)) !== 'zip')
+    if ((await kindOf(source, refuse, options.signal)) !== 'zip')
       throw refuse('NOT_ZIP', source.size === 0 ? 'is empty' : 'is not a zip');
     return unzipSource(source, folder, options);
   });
@@ -47,51 +47,68 @@ export async function unzipSource(
   return unpackInto(folder, { source, refuse, options }, (writer) => extract(source, writer, { refuse, options }));
 }
 
-interface Context {
-  readonly refuse: Refusal;
-  readonly options: UnpackOptions;
-}
-
 async function extract(
   source: ArchiveSource,
   writer: FolderWriter,
-  { refuse, options }: Context,
+  { refuse, options }: { refuse: Refusal; options: UnpackOptions },
 ): Promise<UnpackResult> {
-  const { signal } = options;
-  const directory = await readDirectory(source, refuse);
+  const directory = await readDirectory(source, refuse, options.signal);
   const reader = new ByteReader((start) => source.read(start, directory.start), {
     failed: (error) => readingFailed(refuse, error),
-    signal,
+    signal: options.signal,
   });
   const tally = new Tally(refuse, { size: source.size, passed: () => reader.position }, options);
+  const work = { reader, writer, tally, refuse, signal: options.signal };
   tally.expect(directory.entryCount);
   try {
-    for await (const batch of directory.batches()) {
-      for (const entry of batch) {
-        signal?.throwIfAborted();
-        tally.claim(entry);
-        if (entry.isFolder) {
-          writer.makeFolder(entry.name);
-          tally.finished(entry);
-          continue;
-        }
-        await seekContent(reader, entry, refuse);
-        if (Math.max(entry.size, entry.packedSize) <= SMALL) {
-          const content = inflated(entry, await reader.take(entry.packedSize), refuse);
-          await writer.write(entry, content, () => {
-            tally.wrote(content.length);
-            tally.finished(entry);
-          });
-        } else {
-          await stream(entry, { reader, writer }, { refuse, options, tally });
-          tally.finished(entry);
-        }
-      }
+    let batch: ZipEntry[] = [];
+    for await (const entry of directory.entries()) {
+      tally.claim(entry);
+      batch.push(entry);
+      if (batch.length < BATCH) continue;
+      await writeAll(batch, work);
+      batch = [];
     }
+    await writeAll(batch, work);
     await writer.finish();
     return tally.result();
   } finally {
     reader.close();
+  }
+}
+
+/** Entries in memory at a time, 4 MB or so; an archive with fewer is read in one sweep, however its directory is sorted. */
+const BATCH = 1 << 14;
+
+interface Work {
+  readonly reader: ByteReader;
+  readonly writer: FolderWriter;
+  readonly tally: Tally;
+  readonly refuse: Refusal;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Writes some entries in the order of their places, which in nearly every archive is that of its directory. */
+async function writeAll(batch: ZipEntry[], work: Work): Promise<void> {
+  const { reader, writer, tally, refuse, signal } = work;
+  for (const entry of batch.sort((a, b) => a.place - b.place)) {
+    signal?.throwIfAborted();
+    if (entry.isFolder) {
+      writer.makeFolder(entry.name);
+      tally.finished(entry);
+      continue;
+    }
+    await seekContent(reader, entry, refuse);
+    if (Math.max(entry.size, entry.packedSize) <= SMALL) {
+      const content = inflated(entry, await reader.take(entry.packedSize), refuse);
+      await writer.write(entry, content, () => {
+        tally.wrote(content.length);
+        tally.finished(entry);
+      });
+    } else {
+      await stream(entry, work);
+      tally.finished(entry);
+    }
   }
 }
 
@@ -118,19 +135,19 @@ function inflated(entry: ZipEntry, packed: Buffer, refuse: Refusal): Buffer {
 }
 
 /** Writes a large file while its content comes. */
-async function stream(
-  entry: ZipEntry,
-  { reader, writer }: { reader: ByteReader; writer: FolderWriter },
-  { refuse, options: { signal }, tally }: Context & { tally: Tally },
-): Promise<void> {
+async function stream(entry: ZipEntry, { reader, writer, tally, refuse, signal }: Work): Promise<void> {
   const write = (chunks: AsyncIterable<Buffer>): Promise<void> =>
     writer.stream(entry, checked(entry, chunks, refuse), (bytes) => tally.wrote(bytes));
   const packed = reader.stream(entry.packedSize);
   if (!entry.isDeflated) return write(packed);
+  const inflate = createInflateRaw({ chunkSize: CHUNK });
   try {
-    await pipeline(packed, createInflateRaw({ chunkSize: CHUNK }), write, signal === undefined ? {} : { signal });
+    await pipeline(packed, inflate, write, signal === undefined ? {} : { signal });
   } catch (error) {
-    throw systemCode(error)?.startsWith('Z_') ? readingFailed(refuse, error, quoted(entry.name)) : error;
+    if (systemCode(error)?.startsWith('Z_')) throw readingFailed(refuse, error, quoted(entry.name));
+    // Nobody stopped it but the inflater, which had come to its end.
+    if (systemCode(error) !== 'ABORT_ERR' || signal?.aborted) throw error;
+    throw refuse('DAMAGED', `${quoted(entry.name)} goes on behind its end`, error);
   }
 }
 

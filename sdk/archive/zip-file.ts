@@ -1,4 +1,4 @@
-/** The directory of a zip, wherever the zip lies: its entries, each one checked, in the order of their places. */
+/** The directory of a zip, wherever the zip lies, and its entries, each one checked. */
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
 import { quoted, type Refusal, readingFailed } from './archive-error.js';
 import { type ArchiveSource, bytesOf } from './archive-source.js';
@@ -27,11 +27,11 @@ export interface ZipDirectory {
   /** Where the directory begins: no entry's bytes lie behind it. */
   readonly start: number;
   /**
-   * All entries, some thousands at a time, each batch in the order of its places, as nearly every archive is anyway.
+   * All entries, as they stand there.
    *
    * @throws ArchiveError for the first entry that is damaged, hostile or of an unknown kind
    */
-  batches(): AsyncGenerator<readonly ZipEntry[]>;
+  entries(): AsyncGenerator<ZipEntry>;
 }
 
 /**
@@ -39,12 +39,16 @@ export interface ZipDirectory {
  *
  * @throws ArchiveError `E_ZIP_READ`, `E_ZIP_TRUNCATED`, `E_ZIP_DAMAGED`; what the source throws
  */
-export async function readDirectory(source: ArchiveSource, refuse: Refusal): Promise<ZipDirectory> {
-  const reader = new WindowReader(source);
+export async function readDirectory(
+  source: ArchiveSource,
+  refuse: Refusal,
+  signal: AbortSignal | undefined,
+): Promise<ZipDirectory> {
+  const reader = new WindowReader(source, signal);
   try {
     const zip = await fromRandomAccessReaderPromise(reader, source.size, { ...LEAVE_TO_US, autoClose: false });
     const start = Number(zip.readEntryCursor);
-    return { entryCount: zip.entryCount, start, batches: () => batches(zip, { reader, start, refuse }) };
+    return { entryCount: zip.entryCount, start, entries: () => entries(zip, { reader, start, refuse }) };
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('End of central directory')) {
       throw refuse('TRUNCATED', 'its end is missing', error);
@@ -68,8 +72,6 @@ export async function seekContent(reader: ByteReader, entry: ZipEntry, refuse: R
 const LEAVE_TO_US = { decodeStrings: false, validateEntrySizes: false };
 /** Bytes of a local header without its name and extra field. */
 const LOCAL_HEADER = 30;
-/** Entries in memory at a time, 4 MB or so; an archive with fewer is read in one sweep, however its directory is sorted. */
-const BATCH = 1 << 14;
 /** The directory is read in pieces of this size, 40 000 entries or so. */
 const WINDOW = 4 << 20;
 
@@ -78,7 +80,10 @@ class WindowReader extends RandomAccessReader {
   private start = 0;
   private window: Buffer = Buffer.alloc(0);
 
-  constructor(private readonly source: ArchiveSource) {
+  constructor(
+    private readonly source: ArchiveSource,
+    private readonly signal: AbortSignal | undefined,
+  ) {
     super();
   }
 
@@ -108,7 +113,8 @@ class WindowReader extends RandomAccessReader {
 
   private async load(position: number, length: number): Promise<void> {
     if (position + length > this.source.size) throw new Error('unexpected EOF');
-    this.window = await bytesOf(this.source, position, Math.min(position + WINDOW, this.source.size));
+    const end = Math.min(position + WINDOW, this.source.size);
+    this.window = await bytesOf(this.source, { start: position, end, signal: this.signal });
     this.start = position;
   }
 }
@@ -119,29 +125,18 @@ interface Context {
   readonly refuse: Refusal;
 }
 
-async function* batches(zip: ZipFile, { reader, start, refuse }: Context): AsyncGenerator<readonly ZipEntry[]> {
+async function* entries(zip: ZipFile, { reader, start, refuse }: Context): AsyncGenerator<ZipEntry> {
   try {
-    let batch: ZipEntry[] = [];
-    for await (const raw of zip.eachEntry()) {
-      batch.push(entryOf(raw, start, refuse));
-      if (batch.length < BATCH) continue;
-      yield inOrder(batch);
-      batch = [];
-    }
+    for await (const raw of zip.eachEntry()) yield entryOf(raw, start, refuse);
     // Some writers count entries in 16 bits and go on after 65 535: nothing may get lost.
     const next = Buffer.alloc(4);
     await new Promise<void>((resolve, reject) => {
       reader.read(next, 0, 4, Number(zip.readEntryCursor), (error) => (error === null ? resolve() : reject(error)));
     });
     if (next.readUInt32BE() === 0x504b0102) throw new Error('it holds more entries than it says');
-    yield inOrder(batch);
   } catch (error) {
     throw readingFailed(refuse, error);
   }
-}
-
-function inOrder(entries: ZipEntry[]): readonly ZipEntry[] {
-  return entries.sort((a, b) => a.place - b.place);
 }
 
 function entryOf(raw: Entry, end: number, refuse: Refusal): ZipEntry {
