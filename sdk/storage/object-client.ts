@@ -59,8 +59,10 @@ export interface ObjectClient {
   abort(key: string, upload: string): Promise<void>;
   /** One that is not there is fine. */
   remove(key: string): Promise<void>;
-  /** Copies an object of any bucket of this endpoint, its time too; only up to 5 GiB. */
+  /** Copies an object of any bucket of this endpoint, its time too. */
   copy(fromBucket: string, fromKey: string, key: string): Promise<void>;
+  /** Bytes that `copy` takes at most; default 5 GiB. */
+  readonly mostCopied?: number | undefined;
 }
 
 /** How part sizes are bounded by a store. */

@@ -112,7 +112,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
     },
     async copyWithin(from, to, { size }) {
       const [source, target] = [await at(from), await fileAt(to)];
-      if (schemeOf(from) !== schemeOf(to) || size > MOST_COPIED) return false;
+      if (schemeOf(from) !== schemeOf(to) || size > (target.client.mostCopied ?? MOST_COPIED)) return false;
       await retrying(() => target.client.copy(source.bucket, source.key, target.key));
       return true;
     },
@@ -122,7 +122,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
 const FOLDER: Entry = { kind: 'folder', size: 0, modified: 0 };
 /** What a stream of unknown length is cut into: 10 000 parts are 160 GB. */
 const STREAM_PART = 16 * 2 ** 20;
-/** S3's, OBS's and OSS's limit for copying at one stroke (OSS: 1 GiB; it says no, and the bytes go through here). */
+/** S3's and OBS's limit for copying at one stroke. */
 const MOST_COPIED = 5 * 2 ** 30;
 
 /**
@@ -205,9 +205,9 @@ async function* chunks(
   const { digest } = info;
   const hasher = digest !== undefined && start === 0 && stop === info.size ? hasherFor(digest) : undefined;
   for (let broken = 0; reached < stop; ) {
-    const before = reached;
+    const [before, current] = [reached, body];
     try {
-      for await (const chunk of body) {
+      for await (const chunk of current) {
         // Bytes beyond what was asked for would be of something else.
         const wantedBytes: Buffer = chunk.length > stop - reached ? chunk.subarray(0, stop - reached) : chunk;
         reached += wantedBytes.length;
@@ -224,9 +224,11 @@ async function* chunks(
       if (!(error instanceof PassingFailure) || broken === MOST_BROKEN) throw error;
       if (reached < stop) ({ body } = await open());
     } finally {
-      body.destroy();
+      current.destroy();
     }
   }
+  // One without a byte was never looked into.
+  body.destroy();
   if (hasher !== undefined && hasher.value() !== digest?.value) {
     throw new PassingFailure(
       'E_CHECKSUM',

@@ -6,6 +6,7 @@ import { schemeOf, shownUrl } from './url.js';
 
 const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map<string, () => Promise<Store>>([
   ['file', async () => (await import('./local.js')).localStore],
+  ['oss', async () => (await import('./oss.js')).ossStore],
   ...['hdfs', 'webhdfs', 'swebhdfs'].map(
     (scheme) => [scheme, async () => (await import('./hdfs.js')).hdfsStore] as const,
   ),
