@@ -7,6 +7,7 @@ import { copyFolder } from '../../sdk/storage/copy.js';
 import type { AccessKey } from './access-keys.js';
 import { type FaultProxy, faultProxy, type Passing } from './fault-proxy.js';
 import type { ObjectServer } from './object-server.js';
+import { OBS_KEY, startObsServer } from './obs-server.js';
 import { OSS_KEY, startOssServer } from './oss-server.js';
 import type { Tree } from './random-tree.js';
 
@@ -61,34 +62,49 @@ export function diskPlace(root: string): TestPlace {
 
 /** OSS, on a server of our own. */
 export async function ossPlace(): Promise<TestPlace> {
-  const server = await startOssServer({ keys: [{ ...OSS_KEY, token: 'oss-test-token' }] });
-  return bucketPlace(server, await faultProxy(server.endpoint), {
-    name: 'oss',
-    env: ({ url }) => ({
-      OSS_ENDPOINT: url,
-      OSS_REGION: server.region,
-      OSS_ADDRESSING_STYLE: 'path',
-      OSS_ACCESS_KEY_ID: OSS_KEY.id,
-      OSS_ACCESS_KEY_SECRET: OSS_KEY.secret,
-      OSS_SESSION_TOKEN: 'oss-test-token',
-    }),
-  });
+  const server = await startOssServer({ keys: [{ ...OSS_KEY, token: TOKEN }] });
+  const proxy = await faultProxy(server.endpoint);
+  const refusals = { ...refusalsOf(server, proxy), E_CLOCK: () => withClock(server) };
+  const env = {
+    OSS_ENDPOINT: proxy.url,
+    OSS_REGION: server.region,
+    OSS_ADDRESSING_STYLE: 'path',
+    OSS_ACCESS_KEY_ID: OSS_KEY.id,
+    OSS_ACCESS_KEY_SECRET: OSS_KEY.secret,
+    OSS_SESSION_TOKEN: TOKEN,
+  };
+  return bucketPlace(server, proxy, { name: 'oss', refusals, env });
 }
+
+/** OBS, on a server of our own. Its client sets its clock by the server's, so that a wrong one is no refusal. */
+export async function obsPlace(): Promise<TestPlace> {
+  const server = await startObsServer({ keys: [{ ...OBS_KEY, token: TOKEN }] });
+  const proxy = await faultProxy(server.endpoint);
+  const env = {
+    OBS_ENDPOINT: proxy.url,
+    OBS_REGION: server.region,
+    OBS_ACCESS_KEY_ID: OBS_KEY.id,
+    OBS_SECRET_ACCESS_KEY: OBS_KEY.secret,
+    OBS_SECURITY_TOKEN: TOKEN,
+  };
+  return bucketPlace(server, proxy, { name: 'obs', refusals: refusalsOf(server, proxy), env });
+}
+
+const TOKEN = 'any-test-token';
 
 function bucketPlace(
   server: ObjectServer,
   proxy: FaultProxy,
-  { name, env }: { readonly name: string; readonly env: (proxy: FaultProxy) => TestPlace['env'] },
+  own: Pick<TestPlace, 'name' | 'refusals' | 'env'>,
 ): TestPlace {
   const [[bucketName, bucket]] = server.buckets;
   return {
-    name,
+    ...own,
     proxy,
-    env: env(proxy),
     leastPart: 100 * 1024,
-    isContent: ({ method, url }) => method === 'GET' && !url.includes('?'),
+    isContent: ({ method, url }) => method === 'GET' && /^\/[^/?]+\/[^?]/.test(url) && !url.includes('uploadId='),
     isPart: ({ method, url }) => method === 'PUT' && url.includes('partNumber='),
-    url: (folder) => `${name}://${bucketName}/${folder}`,
+    url: (folder) => `${own.name}://${bucketName}/${folder}`,
     async look(folder) {
       const below = [...bucket.objects].filter(([key]) => key.startsWith(`${folder}/`) && !key.endsWith('/'));
       return new Map(below.map(([key, { data }]) => [key.slice(folder.length + 1), data]));
@@ -97,22 +113,26 @@ function bucketPlace(
     async remove(folder) {
       for (const key of bucket.objects.keys()) if (key.startsWith(`${folder}/`)) bucket.delete(key);
     },
-    refusals: {
-      E_CLOCK() {
-        server.now = () => Date.now() + 3_600_000;
-        return () => {
-          server.now = Date.now;
-        };
-      },
-      E_EXPIRED: () => withKeys(server, (key) => ({ ...key, expires: 0 })),
-      E_CREDENTIALS: () => withKeys(server, (key) => ({ ...key, secret: 'another' })),
-      E_DENIED: () => withAnswer(proxy, 403, 'AccessDenied'),
-      E_NO_SPACE: () => withAnswer(proxy, 403, 'QuotaExceeded'),
-    },
     async close() {
       await proxy.close();
       await server.close();
     },
+  };
+}
+
+function refusalsOf(server: ObjectServer, proxy: FaultProxy): TestPlace['refusals'] {
+  return {
+    E_EXPIRED: () => withKeys(server, (key) => ({ ...key, expires: 0 })),
+    E_CREDENTIALS: () => withKeys(server, (key) => ({ ...key, secret: 'another' })),
+    E_DENIED: () => withAnswer(proxy, 403, 'AccessDenied'),
+    E_NO_SPACE: () => withAnswer(proxy, 403, 'QuotaExceeded'),
+  };
+}
+
+function withClock(server: ObjectServer): () => void {
+  server.now = () => Date.now() + 3_600_000;
+  return () => {
+    server.now = Date.now;
   };
 }
 

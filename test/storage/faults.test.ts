@@ -7,7 +7,7 @@ import { isPartial } from '../../sdk/base/files.js';
 import { copyFile, copyFolder } from '../../sdk/storage/copy.js';
 import type { Fault, Passing } from '../services/fault-proxy.js';
 import { onceEach } from '../services/faults.js';
-import { ossPlace, type TestPlace } from '../services/places.js';
+import { obsPlace, ossPlace, type TestPlace } from '../services/places.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
 import { LARGE, stand } from './stand.js';
 
@@ -38,7 +38,7 @@ function wayOf({ bytes }: Passing): 'up' | 'down' {
   return bytes > 0 ? 'up' : 'down';
 }
 
-const PLACES: Readonly<Record<string, () => Promise<TestPlace>>> = { OSS: ossPlace };
+const PLACES: Readonly<Record<string, () => Promise<TestPlace>>> = { OSS: ossPlace, OBS: obsPlace };
 
 for (const [name, start] of Object.entries(PLACES)) {
   test(`${name}:`, async (t) => {
