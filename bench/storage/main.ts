@@ -47,7 +47,7 @@ async function main(): Promise<void> {
   process.once('SIGINT', () => process.exit(130));
   process.once('SIGTERM', () => process.exit(143));
 
-  const figures = await figuresIn(folder, values.quick ? QUICK : WHOLE);
+  const figures = await figuresIn(folder, { names: chosen, sizes: values.quick ? QUICK : WHOLE });
   try {
     const rows = await measure(chosen, figures.byName, values.quick ? 1 : values.repeats);
     const results = Object.fromEntries(rows.map(({ name, result }) => [name, result]));
@@ -59,7 +59,7 @@ async function main(): Promise<void> {
 
 async function measure(
   chosen: readonly string[],
-  figures: Readonly<Record<string, Figure>>,
+  figures: ReadonlyMap<string, Figure>,
   repeats: number,
 ): Promise<readonly Row[]> {
   const rows: Row[] = [];
@@ -67,12 +67,15 @@ async function measure(
   for (const [done, name] of chosen.entries()) {
     progress.update(done, name);
     // One figure that cannot be measured does not keep the others from being.
-    const measured = await figures[name].measure(repeats).catch((error: unknown) => {
-      log.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
-      process.exitCode = 1;
-      return [];
-    });
-    for (const { suffix, facts, measurement } of measured) {
+    const measured = await figures
+      .get(name)
+      ?.measure(repeats)
+      .catch((error: unknown) => {
+        log.error(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+        process.exitCode = 1;
+        return [];
+      });
+    for (const { suffix, facts, measurement } of measured ?? []) {
       const result = judge(facts, measurement, { isMnist: false });
       rows.push({ name: name + suffix, facts, result, note: measurement.note });
     }
