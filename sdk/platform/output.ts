@@ -189,9 +189,12 @@ async function checkpointsIn(url: string): Promise<readonly Found[]> {
   if ((await store.stat(url))?.kind !== 'folder') return [];
   const beginning = (await store.stat(joinUrl(url, BEGINNING)))?.modified ?? 0;
   const found: Found[] = [];
-  for await (const { name, modified } of store.list(url)) {
-    const parsed = name.includes('/') || modified < beginning ? undefined : parseCheckpointName(name);
-    if (parsed) found.push({ ...parsed, url: joinUrl(url, name), file: name, modified });
+  for await (const { name, kind } of store.list(url, { recursive: false })) {
+    const parsed = kind === 'file' ? parseCheckpointName(name) : undefined;
+    if (parsed === undefined) continue;
+    // Its own time: in the listing of an object store stands when it was copied there, by another clock.
+    const modified = (await store.stat(joinUrl(url, name)))?.modified ?? 0;
+    if (modified >= beginning) found.push({ ...parsed, url: joinUrl(url, name), file: name, modified });
   }
   return found;
 }

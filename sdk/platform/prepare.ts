@@ -13,7 +13,7 @@ import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
 import { copyFile, copyFolder } from '../storage/copy.js';
 import { localPathOf, storeFor } from '../storage/stores.js';
-import { joinUrl, shownUrl } from '../storage/url.js';
+import { joinUrl, nameOf, shownUrl } from '../storage/url.js';
 import { workFolder } from './work-folders.js';
 
 /** The URL that stands for the digits this package draws itself. */
@@ -60,7 +60,7 @@ export async function prepareData(dataUrl: string): Promise<string> {
 export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
-  const path = join(workFolder('checkpoint', url), basename(url));
+  const path = join(workFolder('checkpoint', url), nameOf(url));
   await copyFile(url, path);
   return path;
 }

@@ -23,8 +23,10 @@ const TRIES = 8;
 const FIRST_WAIT_MS = 250;
 /** The longest that a server's own `Retry-After` is heeded. */
 const LONGEST_WAIT_MS = 60_000;
-/** After so many failures in a row, people are told. */
+/** After so many failures in a row, people are told; but not by every file that waits for the same server. */
 const TELL_AFTER = 4;
+const TELL_EVERY_MS = 10_000;
+let told = Number.NEGATIVE_INFINITY;
 
 /**
  * Runs `action`, again while it fails with a {@link PassingFailure}, and throws the last failure.
@@ -41,7 +43,10 @@ export async function retrying<T>(
       return await action();
     } catch (error) {
       if (!(error instanceof PassingFailure) || tried === TRIES) throw error;
-      if (tried === TELL_AFTER) log.warn(`${error.message}; trying again`);
+      if (tried >= TELL_AFTER && performance.now() - told >= TELL_EVERY_MS) {
+        told = performance.now();
+        log.warn(`${error.message}; trying again`);
+      }
       const wait = error.waitMs ?? Math.random() * FIRST_WAIT_MS * 2 ** (tried - 1);
       await sleep(Math.min(wait, LONGEST_WAIT_MS), undefined, { signal });
     }

@@ -28,7 +28,33 @@ export function joinUrl(folder: string, name: string): string {
       `${shownUrl(folder)} holds the name ${JSON.stringify(name)}, which is not a path below it: rename it`,
     );
   }
-  return `${folder.replace(/\/+$/, '')}/${ESCAPED.has(schemeOf(folder)) && folder.includes('://') ? parts.map(encodeURIComponent).join('/') : name}`;
+  return `${folder.replace(/\/+$/, '')}/${isEscapedUrl(folder) ? parts.map(encodeURIComponent).join('/') : name}`;
+}
+
+/**
+ * The last part of a URL: what a copy of that file or folder would be called.
+ *
+ * @example
+ * nameOf('https://host/a%20b.ckpt?signature=1'); // 'a b.ckpt'
+ * nameOf('s3://bucket/out/'); // 'out'
+ */
+export function nameOf(url: string): string {
+  const isEscaped = isEscapedUrl(url);
+  const last = (isEscaped ? url.replace(/[?#].*$/, '') : url).replace(/\/+$/, '').replace(/^.*\//, '');
+  return isEscaped ? unescaped(last) : last;
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Escapes that mean no text: then they are the name.
+    return text;
+  }
+}
+
+function isEscapedUrl(url: string): boolean {
+  return url.includes('://') && ESCAPED.has(schemeOf(url));
 }
 
 /** Schemes whose URLs escape characters, as the web's do; keys of object stores are written as they are. */
