@@ -1,6 +1,6 @@
 /** Zips of any number of files within little memory: each is packed while it comes. Without zip64: at most 4 GiB and 65 535 files. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { crc32, createDeflateRaw } from 'node:zlib';
 import { MindtsError, systemReason } from '../base/errors.js';
 import { replaceFile } from '../base/files.js';
@@ -96,14 +96,12 @@ async function packFile(
     }
   }
   const start = offset + LOCAL_BYTES + name.length;
-  const source = Readable.from(counted(), { objectMode: false });
-  const deflate = createDeflateRaw();
-  source.on('error', (error) => deflate.destroy(error));
-  for await (const chunk of source.pipe(deflate)) {
-    const bytes: Buffer = chunk;
-    await writeAt(file, bytes, start + packedSize);
-    packedSize += bytes.length;
-  }
+  await pipeline(counted(), createDeflateRaw(), async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) {
+      await writeAt(file, chunk, start + packedSize);
+      packedSize += chunk.length;
+    }
+  });
   const entry = { name, crc, size, packedSize, offset };
   await writeAt(file, localHeader(entry), offset);
   return entry;
