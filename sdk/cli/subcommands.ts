@@ -8,7 +8,7 @@ import { runToEnd } from './report.js';
 
 /** One command of a family. */
 export interface Subcommand {
-  /** What follows its name, such as `FILE`; each word is one argument. */
+  /** What follows its name, such as `FILE [TO]`; each word is one argument, one in brackets may be left out. */
   readonly usage: string;
   readonly description: string;
   run(argv: readonly string[], name: string): Promise<void>;
@@ -38,7 +38,8 @@ export function subcommand<V extends object>(spec: {
         const { values, positionals, warnings } = parseOptions(spec.options, argv, { also: COMMON });
         for (const warning of warnings) log.warn(warning);
         const wanted = usage === '' ? [] : usage.split(' ');
-        if (positionals.length !== wanted.length) {
+        const needed = wanted.filter((word) => !word.startsWith('[')).length;
+        if (positionals.length < needed || positionals.length > wanted.length) {
           throw new ArgumentError('E_ARGUMENT_COUNT', `usage: ${name} ${usage}`.trim());
         }
         await spec.run(values, ...positionals);
