@@ -4,8 +4,8 @@ import { pipeline } from 'node:stream/promises';
 import { crc32, createDeflateRaw } from 'node:zlib';
 import { MindtsError, systemReason } from '../base/errors.js';
 import { replaceFile } from '../base/files.js';
-import { quoted, zipError } from './zip-error.js';
-import { nameFault } from './zip-name.js';
+import { quoted, type Refusal, refusalOf } from './archive-error.js';
+import { nameFault } from './entry-name.js';
 
 /** A file to be packed. */
 export interface FileToPack {
@@ -23,11 +23,12 @@ export interface FileToPack {
  * await packZip('out/in.zip', [{ name: 'a.txt', content: Readable.from([Buffer.from('seven')]) }]);
  */
 export async function packZip(archive: string, files: AsyncIterable<FileToPack> | Iterable<FileToPack>): Promise<void> {
+  const refuse = refusalOf('ZIP', archive);
   try {
     await replaceFile(archive, async (partial) => {
       const file = await open(partial, 'wx');
       try {
-        await pack(archive, file, files);
+        await pack(file, files, refuse);
         await file.sync();
       } finally {
         await file.close();
@@ -36,7 +37,7 @@ export async function packZip(archive: string, files: AsyncIterable<FileToPack> 
   } catch (error) {
     const system = error instanceof MindtsError && error.code === 'E_WRITE' ? error.cause : error;
     if (system instanceof MindtsError) throw system;
-    throw zipError('E_ZIP_WRITE', archive, systemReason(system), error);
+    throw refuse('WRITE', systemReason(system), error);
   }
 }
 
@@ -53,27 +54,23 @@ const MOST_BYTES = 2 ** 32 - 1;
 const MOST_FILES = 2 ** 16 - 1;
 
 async function pack(
-  archive: string,
   file: FileHandle,
   files: AsyncIterable<FileToPack> | Iterable<FileToPack>,
+  refuse: Refusal,
 ): Promise<void> {
   const packed: Packed[] = [];
   const names = new Set<string>();
   let end = 0;
   for await (const { name, content } of files) {
     const fault = nameFault(name);
-    if (fault !== undefined) throw zipError('E_ZIP_PATH', archive, `the name ${quoted(name)} ${fault}`);
-    if (names.has(name)) throw zipError('E_ZIP_DUPLICATE', archive, `${quoted(name)} would be there twice`);
+    if (fault !== undefined) throw refuse('PATH', `the name ${quoted(name)} ${fault}`);
+    if (names.has(name)) throw refuse('DUPLICATE', `${quoted(name)} would be there twice`);
     names.add(name);
     const entry = await packFile(file, Buffer.from(name), content, end);
     packed.push(entry);
     end += LOCAL_BYTES + entry.name.length + entry.packedSize;
     if (end > MOST_BYTES || entry.size > MOST_BYTES || packed.length > MOST_FILES) {
-      throw zipError(
-        'E_ZIP_TOO_LARGE',
-        archive,
-        `more than ${MOST_BYTES} bytes or ${MOST_FILES} files cannot be packed`,
-      );
+      throw refuse('TOO_LARGE', `more than ${MOST_BYTES} bytes or ${MOST_FILES} files cannot be packed`);
     }
   }
   const directory = Buffer.concat(packed.map(directoryEntry));

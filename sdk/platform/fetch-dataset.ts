@@ -5,9 +5,9 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { extract } from 'tar';
 import type { DatasetSource, SourceFile } from '../../datasets/sources.js';
 import { type FileToPack, packZip } from '../archive/pack-zip.js';
+import { unpack } from '../archive/unpack.js';
 import { DatasetError, MindtsError, systemCode } from '../base/errors.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
@@ -110,9 +110,9 @@ async function* filesOf({ files }: DatasetSource, folder: string): AsyncGenerato
   for (const { name, holds } of files) {
     const path = join(folder, name);
     if (name.endsWith('.tar.gz')) {
-      // Beside the archive, since a zip is made of files one after the other, in whatever order the tar has them.
-      await extract({ file: path, cwd: folder });
-      for (const held of holds) yield { name: held, content: createReadStream(join(folder, held)) };
+      const unpacked = join(folder, name.replace('.tar.gz', ''));
+      await unpack(path, unpacked);
+      for (const held of holds) yield { name: held, content: createReadStream(join(unpacked, held)) };
     } else {
       for (const held of holds) yield { name: held, content: pipeline(createReadStream(path), createGunzip(), ignore) };
     }
