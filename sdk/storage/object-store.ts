@@ -1,11 +1,13 @@
-/** A Store over an object store's client: folders out of keys, requests tried again, uploads in parts that are found again. */
+/** A Store over an object store's client: folders out of keys, and requests tried again. */
 import { Readable } from 'node:stream';
 import { StorageError } from '../base/errors.js';
-import { hasherFor, md5 } from './digest.js';
+import { md5 } from './digest.js';
 import { compareNames } from './names.js';
-import type { ObjectClient, ObjectInfo, Page } from './object-client.js';
-import { PassingFailure, retrying } from './retry.js';
-import type { ByteRange, Entry, Listed, Store, Upload, UploadPlan } from './store.js';
+import { MOST_COPIED, type ObjectClient, type ObjectInfo, type Page } from './object-client.js';
+import { chunksOf } from './object-read.js';
+import { finished, resumable } from './object-upload.js';
+import { retrying } from './retry.js';
+import type { ByteRange, Entry, Listed, Store } from './store.js';
 import { schemeOf, shownUrl } from './url.js';
 
 /** Where an object lies, or would lie. An empty key is the bucket itself. */
@@ -40,12 +42,14 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
   async function write(url: string, data: Readable | Uint8Array, { modified = Date.now() } = {}): Promise<void> {
     const { client, key } = await fileAt(url);
     const parts = data instanceof Uint8Array ? [data] : partsOf(data, STREAM_PART);
-    let [upload, waiting]: [string | undefined, Uint8Array | undefined] = [undefined, undefined];
+    let [upload, waiting, size]: [string | undefined, Uint8Array | undefined, number] = [undefined, undefined, 0];
     const etags: string[] = [];
-    async function putPart(part: Uint8Array): Promise<void> {
-      const id = (upload ??= await retrying(() => client.begin(key, { modified })));
+    async function putPart(part: Uint8Array): Promise<string> {
+      const id = (upload ??= await retrying(() => client.begin(key, { modified, partSize: STREAM_PART })));
       const sum = md5(part);
       etags.push(await retrying(() => client.putPart(key, id, etags.length + 1, part, sum)));
+      size += part.length;
+      return id;
     }
     try {
       // One that fits into a part is put at one stroke: only when another part has come is it an upload.
@@ -58,15 +62,24 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
         const sum = md5(last);
         await retrying(() => client.put(key, last, { md5: sum, modified }));
       } else {
-        const id: string = upload;
-        await putPart(last);
-        await retrying(() => client.finish(key, id, etags));
+        const id = await putPart(last);
+        await finished(client, key, { upload: id, etags, size });
       }
     } catch (error) {
       const id = upload;
-      if (id !== undefined) await retrying(() => client.abort(key, id));
+      // What went wrong first is what to tell, even when the store does not answer at all.
+      if (id !== undefined) {
+        await retrying(() => client.abort(key, id)).catch((second: unknown) => {
+          if (!(second instanceof StorageError)) throw second;
+        });
+      }
       throw error;
     }
+  }
+
+  async function* chunks(url: string, range?: ByteRange): AsyncGenerator<Buffer> {
+    const { client, key } = await at(url);
+    yield* chunksOf({ client, key, url }, range);
   }
 
   /** @throws StorageError `E_NOT_FILE` for a bucket or a folder's URL */
@@ -83,7 +96,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
     keepsTimes: false,
     stat,
     list: (url, { recursive = true } = {}) => list(url, at, recursive),
-    read: (url, range) => Readable.from(chunks(url, at, range), { objectMode: false }),
+    read: (url, range) => Readable.from(chunks(url, range), { objectMode: false }),
     write,
     async upload(url, plan) {
       const { client, key } = await fileAt(url);
@@ -122,8 +135,6 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
 const FOLDER: Entry = { kind: 'folder', size: 0, modified: 0 };
 /** What a stream of unknown length is cut into: 10 000 parts are 160 GB. */
 const STREAM_PART = 16 * 2 ** 20;
-/** S3's, OBS's and OSS's limit for copying at one stroke (OSS: 1 GiB; it says no, and the bytes go through here). */
-const MOST_COPIED = 5 * 2 ** 30;
 
 /**
  * The bucket and key that a URL names. `s3:///bucket/key`, with three slashes, is what OpenI's custom images send.
@@ -188,56 +199,6 @@ async function* keysBelow(
   }
 }
 
-/** Goes on where a connection broke, with the same version of the object; a whole object is held against its checksum. */
-async function* chunks(
-  url: string,
-  at: (url: string) => Promise<Place>,
-  { start = 0, end, version }: ByteRange = {},
-): AsyncGenerator<Buffer> {
-  if (end !== undefined && start >= end) return;
-  const { client, key } = await at(url);
-  let reached = start;
-  let wanted = version;
-  const open = () => retrying(() => client.get(key, { start: reached, end, version: wanted }));
-  let { body, info } = await open();
-  wanted ??= info.version;
-  const stop = Math.min(end ?? info.size, info.size);
-  const { digest } = info;
-  const hasher = digest !== undefined && start === 0 && stop === info.size ? hasherFor(digest) : undefined;
-  for (let broken = 0; reached < stop; ) {
-    const before = reached;
-    try {
-      for await (const chunk of body) {
-        // Bytes beyond what was asked for would be of something else.
-        const wantedBytes: Buffer = chunk.length > stop - reached ? chunk.subarray(0, stop - reached) : chunk;
-        reached += wantedBytes.length;
-        hasher?.update(wantedBytes);
-        yield wantedBytes;
-      }
-      if (reached < stop)
-        throw new PassingFailure(
-          'E_NETWORK',
-          `${shownUrl(url)}: the connection broke after ${reached} of ${stop} bytes`,
-        );
-    } catch (error) {
-      broken = reached > before ? 0 : broken + 1;
-      if (!(error instanceof PassingFailure) || broken === MOST_BROKEN) throw error;
-      if (reached < stop) ({ body } = await open());
-    } finally {
-      body.destroy();
-    }
-  }
-  if (hasher !== undefined && hasher.value() !== digest?.value) {
-    throw new PassingFailure(
-      'E_CHECKSUM',
-      `${shownUrl(url)} came damaged: its checksum is ${hasher.value()} instead of ${digest?.value}`,
-    );
-  }
-}
-
-/** Connections in a row that break without a byte. */
-const MOST_BROKEN = 5;
-
 async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): AsyncGenerator<Uint8Array> {
   let [held, size]: [Uint8Array[], number] = [[], 0];
   for await (const chunk of data) {
@@ -253,42 +214,4 @@ async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): Asyn
     }
   }
   if (size > 0) yield Buffer.concat(held);
-}
-
-/**
- * An upload that needs no note of its own: the store tells which upload of this key was begun and not finished, and a part that it has
- * under the number and with the MD5 of what would be put is not put again, whoever put it.
- */
-async function resumable(client: ObjectClient, key: string, { size, partSize, modified }: UploadPlan): Promise<Upload> {
-  const count = Math.max(1, Math.ceil(size / partSize));
-  const begin = () => retrying(() => client.begin(key, { modified }));
-  const earlier = await retrying(() => client.unfinished(key));
-  const found = earlier === undefined ? undefined : await retrying(() => client.parts(key, earlier));
-  const upload = earlier !== undefined && found !== undefined ? earlier : await begin();
-  const etags = new Array<string>(count).fill('');
-  return {
-    present: new Set(),
-    inOrder: false,
-    async put(part, data) {
-      const [number, sum] = [part + 1, md5(data)];
-      const there = found?.get(number);
-      if (there !== undefined && there.size === data.length && there.etag.replaceAll('"', '').toLowerCase() === sum) {
-        etags[part] = there.etag;
-        return false;
-      }
-      etags[part] = await retrying(() => client.putPart(key, upload, number, data, sum));
-      return true;
-    },
-    async finish() {
-      try {
-        await retrying(() => client.finish(key, upload, etags));
-      } catch (error) {
-        // The answer to an earlier try may have been lost on its way.
-        const isGone = error instanceof StorageError && error.code === 'E_NO_UPLOAD';
-        if (!isGone || (await retrying(() => client.head(key)))?.size !== size) throw error;
-      }
-    },
-    abandon: () => retrying(() => client.abort(key, upload)),
-    async leave() {},
-  };
 }

@@ -6,6 +6,8 @@ import { schemeOf, shownUrl } from './url.js';
 
 const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map([
   ['file', async () => (await import('./local.js')).localStore],
+  ['s3', async () => (await import('./s3.js')).s3Store],
+  ['obs', async () => (await import('./s3.js')).obsStore],
 ]);
 
 /**
