@@ -199,7 +199,8 @@ async function* keysBelow(
   }
 }
 
-async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): AsyncGenerator<Uint8Array> {
+/** Cuts a stream into parts of a size, the last one shorter. */
+export async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): AsyncGenerator<Uint8Array> {
   let [held, size]: [Uint8Array[], number] = [[], 0];
   for await (const chunk of data) {
     for (let at = 0; at < chunk.length; ) {

@@ -4,10 +4,14 @@ import { localPath } from './local.js';
 import type { Store } from './store.js';
 import { schemeOf, shownUrl } from './url.js';
 
-const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map([
+const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map<string, () => Promise<Store>>([
   ['file', async () => (await import('./local.js')).localStore],
   ['s3', async () => (await import('./s3.js')).s3Store],
   ['obs', async () => (await import('./s3.js')).obsStore],
+  ...['hdfs', 'webhdfs', 'swebhdfs'].map(
+    (scheme) => [scheme, async () => (await import('./hdfs.js')).hdfsStore] as const,
+  ),
+  ...['http', 'https'].map((scheme) => [scheme, async () => (await import('./http.js')).httpStore] as const),
 ]);
 
 /**
