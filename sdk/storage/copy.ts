@@ -23,6 +23,11 @@ export interface CopyProgress {
 export interface CopyOptions {
   /** Called after every file and every part of a large one. */
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /**
+   * Bytes of a part of a large file, and the most that a file may have to be copied at one stroke; default 8 MiB. Larger where a
+   * store demands it (S3: at least 5 MiB), and for files of more than 10 000 parts.
+   */
+  readonly partSize?: number | undefined;
   /** Stops the copy, which then throws the signal's reason: files that are whole stay, what was begun is given up. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -48,7 +53,7 @@ export interface CopyFolderOptions extends CopyOptions {
 export async function copyFile(
   source: string,
   destination: string,
-  { onProgress, signal }: CopyOptions = {},
+  { onProgress, partSize, signal }: CopyOptions = {},
 ): Promise<number> {
   const [from, to] = await Promise.all([placeOf(source), placeOf(destination)]);
   const entry = await existing(from);
@@ -61,7 +66,7 @@ export async function copyFile(
     else present += count;
     onProgress?.({ files: 0, skipped: 0, bytes, present });
   };
-  await transfer(from, to, entry, { onBytes, signal });
+  await transfer(from, to, entry, { onBytes, partSize, signal });
   return entry.size;
 }
 
@@ -80,7 +85,7 @@ export async function copyFile(
 export async function copyFolder(
   source: string,
   destination: string,
-  { concurrency = 16, overwrite = false, files: only, onProgress, signal }: CopyFolderOptions = {},
+  { concurrency = 16, overwrite = false, files: only, onProgress, partSize, signal }: CopyFolderOptions = {},
 ): Promise<CopyProgress> {
   const [from, to] = await Promise.all([placeOf(source), placeOf(destination)]);
   const entry = await existing(from);
@@ -96,6 +101,7 @@ export async function copyFolder(
       present += file.size;
     } else {
       await transfer(here, target, file, {
+        partSize,
         signal,
         onBytes: (count, moved) => {
           if (moved) bytes += count;

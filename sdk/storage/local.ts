@@ -49,26 +49,17 @@ export const localStore: Store = {
     });
   },
   async upload(url, plan) {
-    try {
-      return await localUpload(localPath(url), plan);
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
+    const upload = await told(url, () => localUpload(localPath(url), plan));
+    return {
+      ...upload,
+      put: (part, data) => told(url, () => upload.put(part, data)),
+      finish: () => told(url, () => upload.finish()),
+      abandon: () => told(url, () => upload.abandon()),
+      leave: () => told(url, () => upload.leave()),
+    };
   },
-  async remove(url) {
-    try {
-      await rm(localPath(url), { recursive: true, force: true });
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
-  },
-  async makeFolder(url) {
-    try {
-      await makeFolder(localPath(url));
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
-  },
+  remove: (url) => told(url, () => rm(localPath(url), { recursive: true, force: true })),
+  makeFolder: (url) => told(url, () => makeFolder(localPath(url))),
   async locate(url) {
     try {
       return `file://${(await realPath(localPath(url))).replace(/\/$/, '')}`;
@@ -113,13 +104,18 @@ export const localStore: Store = {
   },
 };
 
-/** Copied files are not flushed one by one: a copy that a power cut tore has another size than its source, and is made again. */
-async function replace(url: string, fill: (partial: string) => Promise<void>): Promise<void> {
+/** System errors become errors for people. */
+async function told<T>(url: string, write: () => Promise<T>): Promise<T> {
   try {
-    await replaceFile(localPath(url), fill, { flush: false });
+    return await write();
   } catch (error) {
     throw storageFailure('write', url, error);
   }
+}
+
+/** Copied files are not flushed one by one: a copy that a power cut tore has another size than its source, and is made again. */
+function replace(url: string, fill: (partial: string) => Promise<void>): Promise<void> {
+  return told(url, () => replaceFile(localPath(url), fill, { flush: false }));
 }
 
 /**

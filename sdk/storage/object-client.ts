@@ -63,13 +63,15 @@ export interface ObjectClient {
   abort(key: string, upload: string): Promise<void>;
   /** One that is not there is fine. */
   remove(key: string): Promise<void>;
-  /** Copies an object of any bucket of this endpoint, its time too; only up to 5 GiB. */
+  /** Copies an object of any bucket of this endpoint, its time too. */
   copy(fromBucket: string, fromKey: string, key: string): Promise<void>;
+  /** Bytes that `copy` takes at most; default 5 GiB. */
+  readonly mostCopied?: number | undefined;
   /** Gives an object another time, where the store can and the object is not too large for it. */
   retime?(key: string, modified: number): Promise<void>;
 }
 
 /** How part sizes are bounded by a store. */
 export const MOST_PARTS = 10_000;
-/** S3's, OBS's and OSS's limit for copying at one stroke (OSS: 1 GiB; it says no, and the bytes go through here). */
+/** S3's and OBS's limit for copying at one stroke. */
 export const MOST_COPIED = 5 * 2 ** 30;

@@ -5,7 +5,7 @@ import { md5 } from './digest.js';
 import { compareNames } from './names.js';
 import { MOST_COPIED, type ObjectClient, type ObjectInfo, type Page } from './object-client.js';
 import { chunksOf } from './object-read.js';
-import { finished, resumable } from './object-upload.js';
+import { begun, finished, resumable } from './object-upload.js';
 import { retrying } from './retry.js';
 import type { ByteRange, Entry, Listed, Store } from './store.js';
 import { schemeOf, shownUrl } from './url.js';
@@ -21,8 +21,12 @@ interface Place {
  * Makes a Store of a client.
  *
  * @param connect gives the client of a bucket, the same for the same bucket
+ * @param options leastPart: bytes of a part but the last, at least; default S3's 5 MiB
  */
-export function objectStore(connect: (bucket: string) => Promise<ObjectClient>): Store {
+export function objectStore(
+  connect: (bucket: string) => Promise<ObjectClient>,
+  { leastPart = 5 * 2 ** 20 }: { readonly leastPart?: number } = {},
+): Store {
   async function at(url: string): Promise<Place> {
     const { bucket, key } = objectAt(url);
     return { client: await connect(bucket), bucket, key };
@@ -45,7 +49,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
     let [upload, waiting, size]: [string | undefined, Uint8Array | undefined, number] = [undefined, undefined, 0];
     const etags: string[] = [];
     async function putPart(part: Uint8Array): Promise<string> {
-      const id = (upload ??= await retrying(() => client.begin(key, { modified, partSize: STREAM_PART })));
+      const id = (upload ??= await begun(client, key, { modified, partSize: STREAM_PART }));
       const sum = md5(part);
       etags.push(await retrying(() => client.putPart(key, id, etags.length + 1, part, sum)));
       size += part.length;
@@ -63,7 +67,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
         await retrying(() => client.put(key, last, { md5: sum, modified }));
       } else {
         const id = await putPart(last);
-        await finished(client, key, { upload: id, etags, size });
+        await finished(client, key, { upload: id, etags, size, modified });
       }
     } catch (error) {
       const id = upload;
@@ -94,6 +98,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
 
   return {
     keepsTimes: false,
+    leastPart,
     stat,
     list: (url, { recursive = true } = {}) => list(url, at, recursive),
     read: (url, range) => Readable.from(chunks(url, range), { objectMode: false }),
@@ -125,7 +130,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
     },
     async copyWithin(from, to, { size }) {
       const [source, target] = [await at(from), await fileAt(to)];
-      if (schemeOf(from) !== schemeOf(to) || size > MOST_COPIED) return false;
+      if (schemeOf(from) !== schemeOf(to) || size > (target.client.mostCopied ?? MOST_COPIED)) return false;
       await retrying(() => target.client.copy(source.bucket, source.key, target.key));
       return true;
     },

@@ -18,14 +18,13 @@ export function s3StoreWith(scheme: 's3' | 'obs', settings: () => Promise<S3Sett
   async function connect(bucket: string): Promise<ObjectClient> {
     return s3Client(await s3Connection(scheme, bucket, await settings()));
   }
-  return objectStore((bucket) => {
+  function known(bucket: string): Promise<ObjectClient> {
     const mark = `${bucket} ${settingsMark()}`;
-    const known = clients.get(mark);
-    if (known !== undefined) return known;
-    const client = connect(bucket);
+    const client = clients.get(mark) ?? connect(bucket);
     clients.set(mark, client);
     // What was missing may be there next time.
     client.catch(() => clients.delete(mark));
     return client;
-  });
+  }
+  return objectStore(known, scheme === 'obs' ? { leastPart: 100 * 1024 } : {});
 }

@@ -72,6 +72,8 @@ export interface Upload {
 export interface Store {
   /** Whether {@link WriteOptions.modified} is what every listing gives back; object stores tell it in `stat` alone. */
   readonly keepsTimes: boolean;
+  /** The fewest bytes that a part of an upload may have, but for the last; default 1. */
+  readonly leastPart?: number | undefined;
   /** What stands at the URL, or undefined when nothing does. A `/` at its end asks for a folder. */
   stat(url: string): Promise<Entry | undefined>;
   /**

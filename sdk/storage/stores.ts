@@ -12,6 +12,7 @@ const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map<string, () => 
     (scheme) => [scheme, async () => (await import('./hdfs.js')).hdfsStore] as const,
   ),
   ...['http', 'https'].map((scheme) => [scheme, async () => (await import('./http.js')).httpStore] as const),
+  ['oss', async () => (await import('./oss.js')).ossStore],
 ]);
 
 /**
