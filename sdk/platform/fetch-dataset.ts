@@ -79,7 +79,7 @@ async function fetchFrom(url: string, path: string, file: SourceFile): Promise<v
   }
   const fault = await faultOf(path, file);
   if (fault === undefined) return;
-  await rm(path);
+  await rm(path, { force: true });
   throw wrong(url, fault, file);
 }
 
