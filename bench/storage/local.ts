@@ -2,6 +2,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../sdk/base/package.js';
 import { type Command, find } from './child.js';
 import { census, type Tree, writeTree, writeZip } from './content.js';
 import type { Race } from './race.js';
@@ -22,7 +23,7 @@ export function localRaces(
       atLeast: 0.9,
       peer: 'cp -r',
       prepare: () => writeTree(source, tree, 'local'),
-      ours: (to) => ours('copy_parallel', source, to),
+      ours: (to) => ours(source, to),
       theirs: (to) => peer('cp', ['-r', source, to]),
     },
     unzip_large: { ...unzipping(folder, 'large', zipLarge), unit: 'MB/s', amount: megabytes(zipLarge) },
@@ -30,9 +31,9 @@ export function localRaces(
   };
 }
 
-/** A command of ours: `dist/bench/storage/run.js`. */
-export function ours(job: string, from: string, to: string, env?: Command['env']): Command {
-  return { program: process.execPath, args: [RUN, job, from, to], env };
+/** A copy of ours, as a person would make it: `mindts fs copy_parallel`. */
+export function ours(from: string, to: string, env?: Command['env']): Command {
+  return { program: process.execPath, args: [CLI, 'fs', 'copy_parallel', from, to], env };
 }
 
 /** A command of the peer; undefined where it is not installed. */
@@ -51,7 +52,8 @@ export function megabytes({ files, size }: Tree): number {
   return (files * size) / 1e6;
 }
 
-const RUN = fileURLToPath(new URL('./run.js', import.meta.url));
+const CLI = join(packageRoot, 'dist', 'sdk', 'cli', 'mindts.js');
+const UNZIP = fileURLToPath(new URL('./unzip.js', import.meta.url));
 
 function unzipping(folder: string, name: string, tree: Tree) {
   const archive = join(folder, `${name}.zip`);
@@ -61,7 +63,7 @@ function unzipping(folder: string, name: string, tree: Tree) {
     atLeast: 0.9,
     peer: 'unzip',
     prepare: () => writeZip(archive, tree, name),
-    ours: (to: string) => ours('unzip', archive, to),
+    ours: (to: string) => ({ program: process.execPath, args: [UNZIP, archive, to] }),
     theirs: (to: string) => peer('unzip', ['-q', archive, '-d', to]),
   };
 }

@@ -24,7 +24,7 @@ export function objectRaces(folder: string, swift: Swift, { large, small }: Size
       peer: 'rclone',
       prepare: () => writeTree(source, tree, name),
       destination: (run) => `${BUCKET_URL}/${name}-${run}`,
-      ours: (to) => ours('copy_parallel', source, to, env),
+      ours: (to) => ours(source, to, env),
       theirs: (to) => rclone(source, forRclone(to)),
       found: objectCensus,
       clear: async (to) => (await storeFor(to)).remove(to),
@@ -40,10 +40,10 @@ export function objectRaces(folder: string, swift: Swift, { large, small }: Size
       peer: 'rclone',
       async prepare() {
         const expected = await writeTree(source, tree, name);
-        await measured(ours('copy_parallel', source, place, env));
+        await measured(ours(source, place, env));
         return expected;
       },
-      ours: (to) => ours('copy_parallel', place, to, env),
+      ours: (to) => ours(place, to, env),
       theirs: (to) => rclone(forRclone(place), to),
     };
   }

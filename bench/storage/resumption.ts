@@ -18,7 +18,7 @@ export function resumption(folder: string, swift: Swift, { large }: Sizes): Figu
   const source = join(folder, 'killed');
   type Uploader = (endpoint: string, to: string) => Command | undefined;
   const sides: Record<'ours' | 'rclone', Uploader> = {
-    ours: (endpoint, to) => ours('copy_parallel', source, to, oursAt(endpoint, swift)),
+    ours: (endpoint, to) => ours(source, to, oursAt(endpoint, swift)),
     rclone: (endpoint, to) => peer('rclone', ['copy', source, forRclone(to)], rcloneAt(endpoint, swift)),
   };
   async function sentAgain(side: keyof typeof sides, expected: string): Promise<number | undefined> {

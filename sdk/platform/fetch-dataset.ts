@@ -11,7 +11,7 @@ import { unpack } from '../archive/unpack.js';
 import { DatasetError, MindtsError, systemCode } from '../base/errors.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
-import { copyFile } from '../storage/copy.js';
+import { copy } from '../storage/copy.js';
 import { localPathOf, storeFor } from '../storage/stores.js';
 import { joinUrl, shownUrl } from '../storage/url.js';
 import { workFolder } from './work-folders.js';
@@ -38,7 +38,7 @@ export async function fetchDataset(
   const local = localPathOf(place);
   const archive = local ?? join(folder, source.archive);
   await packZip(archive, filesOf(source, folder));
-  if (local === undefined) await copyFile(archive, place);
+  if (local === undefined) await copy(archive, place);
   await rm(folder, { recursive: true });
   return place;
 }
@@ -71,7 +71,12 @@ async function fetchFrom(url: string, path: string, file: SourceFile): Promise<v
   if (entry !== undefined && entry.size !== file.bytes) throw wrong(url, `has ${entry.size} bytes`, file);
   const progress = startProgress({ label: `fetching ${shownUrl(url)}`, total: file.bytes, unit: 'bytes' });
   try {
-    await copyFile(url, path, { onProgress: ({ bytes, present }) => progress.update(bytes + present) });
+    await copy(url, path, {
+      onProgress({ bytes, present }) {
+        progress.credit(present);
+        progress.update(bytes + present);
+      },
+    });
     progress.done();
   } catch (error) {
     progress.fail();

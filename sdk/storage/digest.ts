@@ -36,12 +36,12 @@ export function hasherFor(digest: Digest): Hasher {
     }
     case 'md5-parts':
       return partsHasher(digest.partSize);
-    case 'md5-crc32c':
-      return blocksHasher(digest.blockSize);
     case 'crc64': {
       const sum = new Crc64();
       return { update: (data) => sum.update(data), value: () => sum.value().toString() };
     }
+    case 'md5-crc32c':
+      return blocksHasher(digest.blockSize);
     default:
       return digest satisfies never;
   }

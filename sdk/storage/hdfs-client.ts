@@ -3,6 +3,7 @@
  * JSON where `noredirect=true` stands in the endpoint's query), and that one takes or gives them. HttpFS names itself, or gives them at once.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { Readable } from 'node:stream';
 import * as z from 'zod';
 import { StorageError } from '../base/errors.js';
 import type { Digest } from './digest.js';
@@ -76,10 +77,10 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
   /** Both steps: the second with the bytes, at the server that the first one named. */
   async function askData(spot: Spot, operation: Operation, data?: Uint8Array): Promise<Answered> {
     const first = await askAny(spot, operation);
-    const location = await locationOf(first);
-    if (location === undefined) return first;
+    const second = await secondOf(first);
+    if (!(second instanceof URL)) return second;
     try {
-      return await askOne(spot, operation, new URL(location, first.url), data);
+      return await askOne(spot, operation, second, data);
     } catch (error) {
       if (error instanceof StorageError && error.code === STANDBY) active = (active + 1) % endpoints.length;
       throw error;
@@ -99,8 +100,7 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
       try {
         return (await json(z.object({ FileStatus: Status }), spot, { doing: 'read', op: 'GETFILESTATUS' })).FileStatus;
       } catch (error) {
-        if (error instanceof StorageError && (error.code === 'E_NOT_FOUND' || error.code === 'E_NOT_FOLDER'))
-          return undefined;
+        if (isMissing(error)) return undefined;
         throw error;
       }
     },
@@ -165,7 +165,13 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
         op: 'SETTIMES',
         query: { modificationtime: String(Math.round(modified)) },
       }),
-    remove: (spot) => done(spot, { doing: 'remove', method: 'DELETE', op: 'DELETE', query: { recursive: 'true' } }),
+    async remove(spot) {
+      try {
+        await done(spot, { doing: 'remove', method: 'DELETE', op: 'DELETE', query: { recursive: 'true' } });
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+      }
+    },
     async makeFolder(spot) {
       const { boolean } = await json(Done, spot, { doing: 'write', method: 'PUT', op: 'MKDIRS' });
       if (!boolean)
@@ -175,6 +181,11 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
         );
     },
   };
+}
+
+/** Nothing is there, or a file where its folder would be. */
+function isMissing(error: unknown): boolean {
+  return error instanceof StorageError && (error.code === 'E_NOT_FOUND' || error.code === 'E_NOT_FOLDER');
 }
 
 interface Operation {
@@ -233,16 +244,19 @@ function asksKerberos(headers: IncomingHttpHeaders): boolean {
   return /negotiate/i.test(headers['www-authenticate'] ?? '');
 }
 
-async function locationOf(answer: Answered): Promise<string | undefined> {
+/** Where the second step goes; or the answer itself, when there is none. */
+async function secondOf(answer: Answered): Promise<URL | Answered> {
   const { status, headers, url } = answer;
-  if (status >= 300) {
+  if (status >= 300 && headers.location !== undefined) {
     answer.body.resume();
-    return headers.location;
+    return new URL(headers.location, url);
   }
-  // Bytes may be JSON too: only where it was asked for is it the place of them.
-  if (!url.searchParams.has('noredirect')) return undefined;
-  const found = Location.safeParse(jsonOf(await textOf(answer)));
-  return found.success ? found.data.Location : undefined;
+  // Bytes are no JSON by their type, whatever they say.
+  const isAsked = url.searchParams.has('noredirect') && /json/.test(headers['content-type'] ?? '');
+  if (!isAsked) return answer;
+  const said = await textOf(answer);
+  const found = Location.safeParse(jsonOf(said));
+  return found.success ? new URL(found.data.Location, url) : { ...answer, body: Readable.from([Buffer.from(said)]) };
 }
 
 async function text(spot: Spot, { doing }: Operation, answer: Answered): Promise<string> {

@@ -56,7 +56,8 @@ const KNOWN: readonly Known[] = [
   },
   // A killed writer's file, until HDFS has noticed.
   {
-    pattern: /^(AlreadyBeingCreated|RecoveryInProgress|LeaseExpired)Exception$|lease recovery|another recovery/i,
+    pattern:
+      /^(AlreadyBeingCreated|RecoveryInProgress|LeaseExpired)Exception$|lease (recovery|holder)|another recovery|being truncated/i,
     code: 'E_BUSY_STORE',
     advice: '',
     passes: true,

@@ -8,11 +8,11 @@ const STORES: ReadonlyMap<string, () => Promise<Store>> = new Map<string, () => 
   ['file', async () => (await import('./local.js')).localStore],
   ['s3', async () => (await import('./s3.js')).s3Store],
   ['obs', async () => (await import('./s3.js')).obsStore],
+  ['oss', async () => (await import('./oss.js')).ossStore],
   ...['hdfs', 'webhdfs', 'swebhdfs'].map(
     (scheme) => [scheme, async () => (await import('./hdfs.js')).hdfsStore] as const,
   ),
   ...['http', 'https'].map((scheme) => [scheme, async () => (await import('./http.js')).httpStore] as const),
-  ['oss', async () => (await import('./oss.js')).ossStore],
 ]);
 
 /**

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { isPartial } from '../../sdk/base/files.js';
-import { copyFolder } from '../../sdk/storage/copy.js';
+import { copyParallel } from '../../sdk/storage/copy.js';
 import type { AccessKey } from './access-keys.js';
 import { type FaultProxy, faultProxy, type Passing } from './fault-proxy.js';
 import type { ObjectServer } from './object-server.js';
@@ -148,7 +148,7 @@ export async function fill(
   if (tree.size === 0) return;
   const root = mkdtempSync(join(tmpdir(), 'mindts-tree-'));
   writeTree(root, tree, modified);
-  await copyFolder(root, place.url(folder), { partSize });
+  await copyParallel(root, place.url(folder), { partSize });
   rmSync(root, { recursive: true });
 }
 
