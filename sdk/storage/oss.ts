@@ -12,7 +12,7 @@ export const ossStore: Store = ossStoreWith(ossSettings);
 export function ossStoreWith(settings: () => Promise<OssSettings>): Store {
   let found: Promise<OssSettings> | undefined;
   const clients = new Map<string, ObjectClient>();
-  return objectStore(async (bucket) => {
+  async function connect(bucket: string): Promise<ObjectClient> {
     found ??= settings();
     try {
       const client = clients.get(bucket) ?? (await ossClient(bucket, await found));
@@ -23,5 +23,6 @@ export function ossStoreWith(settings: () => Promise<OssSettings>): Store {
       found = undefined;
       throw error;
     }
-  });
+  }
+  return objectStore(connect, { leastPart: 100 * 1024 });
 }
