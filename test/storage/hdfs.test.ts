@@ -12,6 +12,7 @@ import { BLOCK_SIZE } from '../services/hdfs-files.js';
 import { startWebHdfs, type WebHdfs, type WebHdfsOptions } from '../services/webhdfs.js';
 import { hdfsStories, names, noise, read } from './hdfs-stories.js';
 
+process.env['MINDTS_RETRY_WAIT_MS'] = '1';
 for (const name of ['WEBHDFS_ENDPOINT', 'HADOOP_CONF_DIR', 'HADOOP_USER_NAME', 'HADOOP_TOKEN'])
   delete process.env[name];
 
