@@ -35,7 +35,7 @@ export const dataset: (argv: readonly string[]) => Promise<void> = family('datas
   }),
   inspect: subcommand({
     usage: 'DATA_URL',
-    description: 'sizes, classes and statistics of a folder or zip',
+    description: 'sizes, classes and statistics of a folder, zip or tar',
     options: {},
     run: async (_args, url) => {
       const folder = await prepareData(url);

@@ -26,8 +26,8 @@ export interface CopyOptions {
   /** Called after every file and every part of a large one. */
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
   /**
-   * Bytes of a part of a large file, and the most that a file may have to be copied at one stroke; default 8 MiB. Larger where a
-   * store demands it (S3: at least 5 MiB), and for files of more than 10 000 parts.
+   * Bytes of a part of a large file, and the most that a file may have to be copied at one stroke; default 8 MiB. At least 64 KiB;
+   * larger where a store demands it (S3: 5 MiB), and for files of more than 10 000 parts.
    */
   readonly partSize?: number | undefined;
   /** Stops the copy, which then throws the signal's reason: files that are whole stay, what was begun is given up. */

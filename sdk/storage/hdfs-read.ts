@@ -5,7 +5,7 @@ import type { HdfsClient, HdfsStatus, Spot } from './hdfs-client.js';
 import { entryOf } from './hdfs-list.js';
 import { PassingFailure, retrying } from './retry.js';
 import { steadyRead } from './steady-read.js';
-import type { ByteRange } from './store.js';
+import { type ByteRange, LEAST_PART } from './store.js';
 import { shownUrl } from './url.js';
 
 /** What stands there. @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE` */
@@ -36,7 +36,8 @@ export async function checksumOf(client: HdfsClient, spot: Spot, status: HdfsSta
   }
 }
 
-const READ_AT_ONCE = 4 * 2 ** 20;
+/** No part is smaller: see store.ts. */
+const READ_AT_ONCE = LEAST_PART;
 
 /** The bytes of a file. */
 export async function* readFile(

@@ -49,10 +49,11 @@ export async function* chunksOf(
         ({ body } = await open());
       }
     }
-    if (hasher !== undefined && hasher.value() !== digest?.value) {
+    const sum = hasher?.value();
+    if (sum !== undefined && sum !== digest?.value) {
       throw new PassingFailure(
         'E_CHECKSUM',
-        `${shownUrl(url)} came damaged: its checksum is ${hasher.value()} instead of ${digest?.value}`,
+        `${shownUrl(url)} came damaged: its checksum is ${sum} instead of ${digest?.value}`,
       );
     }
   } finally {

@@ -80,11 +80,14 @@ export interface Upload {
   leave(): Promise<void>;
 }
 
+/** The fewest bytes of a part, whatever the store: a file that is not larger is read and written at one stroke. */
+export const LEAST_PART = 64 * 1024;
+
 /** A place for files behind a URL scheme. Every failure is a `StorageError`, one that may pass a `PassingFailure`. */
 export interface Store {
   /** Whether {@link WriteOptions.modified} is what every listing gives back; object stores tell it in `stat` alone. */
   readonly keepsTimes: boolean;
-  /** The fewest bytes that a part of an upload may have, but for the last; default 1. */
+  /** The fewest bytes that a part of an upload may have, but for the last; default {@link LEAST_PART}. */
   readonly leastPart?: number | undefined;
   /** Whether it is only read from, as web servers are. */
   readonly isReadOnly?: boolean;

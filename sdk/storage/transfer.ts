@@ -5,7 +5,7 @@ import { type Hasher, hasherFor } from './digest.js';
 import { shrank } from './failure.js';
 import { MOST_PARTS } from './object-client.js';
 import { PassingFailure } from './retry.js';
-import type { Entry, Store, Upload } from './store.js';
+import { type Entry, LEAST_PART, type Store, type Upload } from './store.js';
 import { shownUrl } from './url.js';
 
 /** A file or folder in its store. */
@@ -67,7 +67,7 @@ function partSizeFor(
   size: number,
   { partSize = PART_SIZE }: Pick<TransferOptions, 'partSize'>,
 ): number {
-  return Math.max(partSize, store.leastPart ?? 1, Math.ceil(size / MOST_PARTS));
+  return Math.max(partSize, store.leastPart ?? LEAST_PART, Math.ceil(size / MOST_PARTS));
 }
 
 async function atOneStroke(from: Place, to: Place, entry: Entry, onBytes: TransferOptions['onBytes']): Promise<void> {

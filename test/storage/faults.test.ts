@@ -1,13 +1,13 @@
 /** Every fault, on every request, in both directions: what passes is tried again, what lasts is told at once. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'tap';
+import { type Test, test } from 'tap';
 import { MindtsError } from '../../sdk/base/errors.js';
 import { isPartial } from '../../sdk/base/files.js';
 import { copy, copyParallel } from '../../sdk/storage/copy.js';
 import type { Fault, Passing } from '../services/fault-proxy.js';
 import { onceEach } from '../services/faults.js';
-import { ossPlace, type TestPlace } from '../services/places.js';
+import { hdfsPlace, obsPlace, ossPlace, type TestPlace } from '../services/places.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
 import { LARGE, stand } from './stand.js';
 
@@ -38,11 +38,15 @@ function wayOf({ bytes }: Passing): 'up' | 'down' {
   return bytes > 0 ? 'up' : 'down';
 }
 
-const PLACES: Readonly<Record<string, () => Promise<TestPlace>>> = { OSS: ossPlace };
+const PLACES: Readonly<Record<string, (t: Test) => Promise<TestPlace>>> = {
+  OSS: ossPlace,
+  OBS: obsPlace,
+  HDFS: hdfsPlace,
+};
 
 for (const [name, start] of Object.entries(PLACES)) {
   test(`${name}:`, async (t) => {
-    const place = await start();
+    const place = await start(t);
     t.teardown(() => place.close());
     Object.assign(process.env, place.env);
 

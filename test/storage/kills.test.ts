@@ -1,6 +1,6 @@
 /** Copies that are killed with SIGKILL and begun again. Bytes are counted on the wire. */
-import { test } from 'tap';
-import { ossPlace, type TestPlace } from '../services/places.js';
+import { type Test, test } from 'tap';
+import { hdfsPlace, obsPlace, ossPlace, type TestPlace } from '../services/places.js';
 import { startCopying } from './copying.js';
 import { stand } from './stand.js';
 
@@ -11,11 +11,15 @@ const STREAMS = 4;
 /** Lists, answers to puts, and the small file. */
 const BESIDES = 20_000;
 
-const PLACES: Readonly<Record<string, () => Promise<TestPlace>>> = { OSS: ossPlace };
+const PLACES: Readonly<Record<string, (t: Test) => Promise<TestPlace>>> = {
+  OSS: ossPlace,
+  OBS: obsPlace,
+  HDFS: hdfsPlace,
+};
 
 for (const [name, start] of Object.entries(PLACES)) {
   test(`${name}:`, async (t) => {
-    const place = await start();
+    const place = await start(t);
     t.teardown(() => place.close());
     Object.assign(process.env, place.env);
 

@@ -32,7 +32,7 @@ let stands = 0;
 export async function stand(t: Test, place: TestPlace, direction: Direction): Promise<Stand> {
   const { proxy } = place;
   if (proxy === undefined) throw new Error('there is no proxy before this place');
-  const partSize = Math.max(place.leastPart, 64 * 1024);
+  const partSize = place.leastPart;
   const random = seededRandom(++stands, 'stand');
   const tree: Tree = new Map([
     ['small.txt', content(random, 1000)],

@@ -45,8 +45,8 @@ export async function runTrial(trial: Trial): Promise<Met> {
 
 async function tried({ seed, from, to, kills }: Trial): Promise<Met> {
   const random = seededRandom(seed, 'trial');
-  const partSize = Math.max(from.leastPart, to.leastPart, 64 * 1024);
-  const tree = randomTree(random, { partSize });
+  const partSize = Math.max(from.leastPart, to.leastPart);
+  const tree = randomTree(random, { partSize, takes: (name) => from.takes(name) && to.takes(name) });
   // From a calm network to one where every other request fails.
   const share = 0.5 * random.uniform();
   const [source, destination] = [`from-${seed}`, `to-${seed}`];
