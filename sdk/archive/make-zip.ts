@@ -4,8 +4,8 @@ import { join, relative, resolve, sep } from 'node:path';
 import AdmZip from 'adm-zip';
 import { ArchiveError, systemCode, systemReason } from '../base/errors.js';
 import { isPartial, writeFileAtomic } from '../base/files.js';
-import { quoted, zipError } from './zip-error.js';
-import { nameFault } from './zip-name.js';
+import { quoted, type Refusal, refusalOf } from './archive-error.js';
+import { nameFault } from './entry-name.js';
 
 /**
  * Packs the files and folders of a folder; the same content always gives the same bytes, for names come in
@@ -18,21 +18,22 @@ import { nameFault } from './zip-name.js';
  * await makeZip('in', 'out/in.zip');
  */
 export async function makeZip(folder: string, archive: string): Promise<void> {
+  const refuse = refusalOf('ZIP', archive);
   if (resolve(archive).startsWith(join(resolve(folder), sep))) {
-    throw zipError('E_ZIP_TARGET', archive, `lies in ${folder}, which it is to hold`);
+    throw refuse('TARGET', `lies in ${folder}, which it is to hold`);
   }
-  const content = await pack(folder, archive);
+  const content = await pack(folder, refuse);
   try {
     await writeFileAtomic(archive, content);
   } catch (error) {
-    throw zipError('E_ZIP_WRITE', archive, systemReason(error), error);
+    throw refuse('WRITE', systemReason(error), error);
   }
 }
 
-async function pack(folder: string, archive: string): Promise<Buffer> {
+async function pack(folder: string, refuse: Refusal): Promise<Buffer> {
   try {
     const zip = new AdmZip(undefined, { noSort: true });
-    for (const { name, mode } of await itemsOf(folder, archive)) {
+    for (const { name, mode } of await itemsOf(folder, refuse)) {
       const content = name.endsWith('/') ? Buffer.alloc(0) : await readFile(join(folder, name));
       // The first day that the format knows, in whatever time zone.
       zip.addFile(name, content, '', mode).header.time = new Date(1980, 0, 1);
@@ -40,8 +41,11 @@ async function pack(folder: string, archive: string): Promise<Buffer> {
     return zip.toBuffer();
   } catch (error) {
     if (error instanceof ArchiveError) throw error;
-    const code = systemCode(error) === 'ENOENT' ? 'E_ZIP_NOT_FOUND' : 'E_ZIP_READ';
-    throw zipError(code, archive, `cannot pack ${folder}: ${systemReason(error)}`, error);
+    throw refuse(
+      systemCode(error) === 'ENOENT' ? 'NOT_FOUND' : 'READ',
+      `cannot pack ${folder}: ${systemReason(error)}`,
+      error,
+    );
   }
 }
 
@@ -54,7 +58,7 @@ interface Item {
 const MAX_BYTES = 2 ** 30;
 
 /** What is to be packed, in the order of its names. */
-async function itemsOf(folder: string, archive: string): Promise<readonly Item[]> {
+async function itemsOf(folder: string, refuse: Refusal): Promise<readonly Item[]> {
   const items: Item[] = [];
   let bytes = 0;
   for (const found of await readdir(folder, { recursive: true, withFileTypes: true })) {
@@ -62,8 +66,8 @@ async function itemsOf(folder: string, archive: string): Promise<readonly Item[]
     const name = relative(folder, path).split(sep).join('/');
     if (name.split('/').some(isPartial)) continue;
     const fault = nameFault(name);
-    if (fault !== undefined) throw zipError('E_ZIP_PATH', archive, `the name ${quoted(name)} ${fault}`);
-    if (found.isSymbolicLink()) throw zipError('E_ZIP_SYMLINK', archive, `${quoted(name)} is a link`);
+    if (fault !== undefined) throw refuse('PATH', `the name ${quoted(name)} ${fault}`);
+    if (found.isSymbolicLink()) throw refuse('SYMLINK', `${quoted(name)} is a link`);
     if (found.isDirectory()) {
       items.push({ name: `${name}/`, mode: 0o755 });
     } else if (found.isFile()) {
@@ -71,11 +75,11 @@ async function itemsOf(folder: string, archive: string): Promise<readonly Item[]
       bytes += size;
       items.push({ name, mode: mode & 0o100 ? 0o755 : 0o644 });
     } else {
-      throw zipError('E_ZIP_SPECIAL', archive, `${quoted(name)} is a device, pipe or socket`);
+      throw refuse('SPECIAL', `${quoted(name)} is a device, pipe or socket`);
     }
   }
   if (bytes > MAX_BYTES) {
-    throw zipError('E_ZIP_TOO_LARGE', archive, `cannot pack ${folder}: ${bytes} bytes are more than ${MAX_BYTES}`);
+    throw refuse('TOO_LARGE', `cannot pack ${folder}: ${bytes} bytes are more than ${MAX_BYTES}`);
   }
   return items.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -35,7 +35,7 @@ const Statuses = z.object({ FileStatuses: z.object({ FileStatus: z.array(Status)
 export interface HdfsClient {
   /** Undefined when nothing is there. */
   status(spot: Spot): Promise<HdfsStatus | undefined>;
-  /** The names after `after`, in the order of their bytes, or a part of them; more follow when `remaining`. A file lists itself, with an empty name. */
+  /** The names after `after`, in HDFS's own order, or a part of them; more follow when `remaining`. A file lists itself, with an empty name. */
   page(spot: Spot, after?: string): Promise<{ readonly items: readonly HdfsStatus[]; readonly remaining: boolean }>;
   /** The bytes from `start` up to but not including `end`, of a file of `size`. */
   open(spot: Spot, range: { readonly start: number; readonly end: number; readonly size: number }): Promise<Opened>;
@@ -44,8 +44,8 @@ export interface HdfsClient {
   /** Makes a file, over one that is there, and the folders above it. */
   create(spot: Spot, data: Uint8Array): Promise<void>;
   append(spot: Spot, data: Uint8Array): Promise<void>;
-  /** Cuts a file; HDFS may be busy with it for some time, in which it takes nothing. @throws `E_UNSUPPORTED` before Hadoop 2.7 */
-  truncate(spot: Spot, length: number): Promise<void>;
+  /** Cuts a file; false when HDFS goes on doing so, and takes nothing for it meanwhile. @throws `E_UNSUPPORTED` before Hadoop 2.7 */
+  truncate(spot: Spot, length: number): Promise<boolean>;
   /** Over a file that is there at one stroke, or not: HttpFS moves nothing then, and the answer is false. */
   rename(spot: Spot, to: string): Promise<boolean>;
   setTime(spot: Spot, modified: number): Promise<void>;
@@ -61,14 +61,17 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
   /** Asks the namenode that was active last, then the others. */
   async function askAny(spot: Spot, operation: Operation): Promise<Answered> {
     let failure: unknown;
+    const first = active;
     for (let tried = 0; tried < endpoints.length; tried++) {
+      const index = (first + tried) % endpoints.length;
       try {
-        return await askOne(spot, operation, requestUrl(endpoints[active], spot.path, operation, identity));
+        const answer = await askOne(spot, operation, requestUrl(endpoints[index], spot.path, operation, identity));
+        active = index;
+        return answer;
       } catch (error) {
         if (!(error instanceof StorageError) || !ELSEWHERE.has(error.code)) throw error;
         // One that only stands by says less than one that cannot be reached.
         if (failure === undefined || error.code !== STANDBY) failure = error;
-        active = (active + 1) % endpoints.length;
       }
     }
     throw failure;
@@ -82,7 +85,9 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
     try {
       return await askOne(spot, operation, second, data);
     } catch (error) {
-      if (error instanceof StorageError && error.code === STANDBY) active = (active + 1) % endpoints.length;
+      // A namenode that stands by sends writers on all the same.
+      const isStandby = error instanceof StorageError && error.code === STANDBY;
+      if (isStandby && endpoints[active].origin === first.url.origin) active = (active + 1) % endpoints.length;
       throw error;
     }
   }
@@ -145,8 +150,10 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
       const operation: Operation = { doing: 'write', method: 'POST', op: 'APPEND' };
       await text(spot, operation, await askData(spot, operation, data));
     },
-    truncate: (spot, length) =>
-      done(spot, { doing: 'write', method: 'POST', op: 'TRUNCATE', query: { newlength: String(length) } }),
+    async truncate(spot, length) {
+      const query = { newlength: String(length) };
+      return (await json(Done, spot, { doing: 'write', method: 'POST', op: 'TRUNCATE', query })).boolean;
+    },
     async rename(spot, to) {
       const operation: Operation = {
         doing: 'write',

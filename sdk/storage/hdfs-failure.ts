@@ -57,7 +57,7 @@ const KNOWN: readonly Known[] = [
   // A killed writer's file, until HDFS has noticed.
   {
     pattern:
-      /^(AlreadyBeingCreated|RecoveryInProgress|LeaseExpired)Exception$|lease (recovery|holder)|another recovery|being truncated/i,
+      /^(AlreadyBeingCreated|RecoveryInProgress|LeaseExpired)Exception$|lease (recovery|holder)|another recovery|being truncated|under construction/i,
     code: 'E_BUSY_STORE',
     advice: '',
     passes: true,

@@ -136,7 +136,7 @@ export async function appendWhole(
   } catch (error) {
     const there = (await statusOf(client, spot)).length;
     // More is not from here, and whose it is nobody knows.
-    if (there > before && there <= most) await retrying(() => client.truncate(spot, before));
+    if (there > before && there <= most) await cut(client, spot, before);
     throw error;
   }
 }
@@ -145,15 +145,28 @@ export async function appendWhole(
 async function appendAt(client: HdfsClient, spot: Spot, length: number, data: Uint8Array): Promise<void> {
   let isAgain = false;
   await retrying(async () => {
-    // The answer to an earlier try may have been lost, or a part of its bytes may be there.
-    const there = isAgain ? (await statusOf(client, spot)).length : length;
-    isAgain = true;
-    if (there === length + data.length) return;
-    if (there < length || there > length + data.length) {
-      throw new StorageError('E_CHANGED', `${shownUrl(spot.url)}: somebody else writes it too; start again`);
+    if (isAgain) {
+      // The answer to an earlier try may have been lost, or a part of its bytes may be there.
+      const there = (await statusOf(client, spot)).length;
+      if (there === length + data.length) return;
+      if (there < length || there > length + data.length) {
+        throw new StorageError('E_CHANGED', `${shownUrl(spot.url)}: somebody else writes it too; start again`);
+      }
+      await cut(client, spot, length);
     }
-    if (there > length) await client.truncate(spot, length);
+    isAgain = true;
     await client.append(spot, data);
+  });
+}
+
+/**
+ * Cuts a file, and comes back when that is done. The length that HDFS tells lacks what a writer that broke off has still open; to cut
+ * the file, also to the length that it seems to have, waits for the end of that writer.
+ */
+export async function cut(client: HdfsClient, spot: Spot, length: number): Promise<void> {
+  await retrying(async () => {
+    if (await client.truncate(spot, length)) return;
+    throw new PassingFailure('E_BUSY_STORE', `${shownUrl(spot.url)}: HDFS has not yet cut it to ${length} bytes`);
   });
 }
 

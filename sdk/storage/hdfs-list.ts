@@ -19,7 +19,7 @@ export async function* listBelow(
   options: { readonly recursive: boolean; readonly folders: boolean },
   prefix = '',
 ): AsyncGenerator<Listed> {
-  for await (const status of inOrder(pages(client, folder))) {
+  for await (const status of inOrder(byUnsignedBytes(pages(client, folder)))) {
     const name = prefix + status.pathSuffix;
     const isFolder = status.type === 'DIRECTORY';
     if (!isFolder || options.folders) yield { ...entryOf(status), name };
@@ -36,16 +36,41 @@ async function* pages(client: HdfsClient, folder: Spot): AsyncGenerator<HdfsStat
   for (let remaining = true; remaining; ) {
     const after = last;
     const page = await retrying(() => client.page(folder, after));
-    // HttpFS gives all at once, whatever was asked for.
-    const items = page.items.filter(({ pathSuffix }) => after === undefined || compareNames(pathSuffix, after) > 0);
-    items.sort((a, b) => compareNames(a.pathSuffix, b.pathSuffix));
-    if (items.some(({ pathSuffix }) => pathSuffix === '')) {
+    if (page.items.some(({ pathSuffix }) => pathSuffix === '')) {
       throw new StorageError('E_NOT_FOLDER', `${shownUrl(folder.url)} is a file: name its folder`);
     }
-    for (const item of items) if (!isPartial(item.pathSuffix)) yield item;
-    last = items.at(-1)?.pathSuffix;
-    remaining = page.remaining && last !== undefined;
+    last = page.items.at(-1)?.pathSuffix;
+    remaining = page.remaining && last !== after;
+    for (const item of page.items) if (!isPartial(item.pathSuffix)) yield item;
   }
+}
+
+/**
+ * HDFS compares bytes with their sign, so that what is not ASCII comes first: `aé` before `ab`. Such a name waits until no other can
+ * come that begins as it does before its first such character: at most all names of one folder that are not ASCII.
+ */
+async function* byUnsignedBytes(statuses: AsyncIterable<HdfsStatus>): AsyncGenerator<HdfsStatus> {
+  const waiting: { readonly beginning: string; readonly items: HdfsStatus[] }[] = [];
+  for await (const status of statuses) {
+    const name = status.pathSuffix;
+    for (let top = waiting.at(-1); top !== undefined && !name.startsWith(top.beginning); top = waiting.at(-1)) {
+      waiting.pop();
+      yield* ordered(top.items);
+    }
+    const beginning = name.replace(/[^\0-\x7f][^]*$/, '');
+    const group = waiting.find((other) => other.beginning === beginning);
+    if (beginning === name) yield status;
+    else if (group !== undefined) group.items.push(status);
+    else {
+      waiting.push({ beginning, items: [status] });
+      waiting.sort((one, other) => one.beginning.length - other.beginning.length);
+    }
+  }
+  for (const { items } of waiting.toReversed()) yield* ordered(items);
+}
+
+function ordered(items: readonly HdfsStatus[]): HdfsStatus[] {
+  return items.toSorted((a, b) => compareNames(a.pathSuffix, b.pathSuffix));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Uploads in parts to HDFS. */
 import { StorageError } from '../base/errors.js';
 import type { HdfsClient, Spot } from './hdfs-client.js';
-import { type GrowingFile, growingFile, uploadSpot } from './hdfs-file.js';
+import { cut, type GrowingFile, growingFile, uploadSpot } from './hdfs-file.js';
 import { retrying } from './retry.js';
 import type { Upload, UploadPlan } from './store.js';
 
@@ -18,17 +18,17 @@ export async function uploadInOrder(client: HdfsClient, target: Spot, plan: Uplo
     const status = await retrying(() => client.status(hidden));
     if (status === undefined) return growingFile(client, { hidden, target });
     const length = status.length === plan.size ? plan.size : status.length - (status.length % plan.partSize);
-    if (length > plan.size || !(await isCut(status.length, length))) {
-      await retrying(() => client.remove(hidden));
-      return growingFile(client, { hidden, target });
+    if (length <= plan.size && (await isCut(length))) {
+      return growingFile(client, { hidden, target, found: { ...status, length } });
     }
-    return growingFile(client, { hidden, target, found: { ...status, length } });
+    await retrying(() => client.remove(hidden));
+    return growingFile(client, { hidden, target });
   }
 
-  async function isCut(before: number, after: number): Promise<boolean> {
-    if (before === after) return true;
+  /** To cut it is also what shows that nobody writes it any more. */
+  async function isCut(length: number): Promise<boolean> {
     try {
-      await retrying(() => client.truncate(hidden, after));
+      await cut(client, hidden, length);
       return true;
     } catch (error) {
       if (error instanceof StorageError && error.code === 'E_UNSUPPORTED') return false;

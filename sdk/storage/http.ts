@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { StorageError } from '../base/errors.js';
+import { readOnly } from './failure.js';
 import { type HttpFailure, httpFailure, networkFailure } from './http-failure.js';
 import { ask, type HttpAnswer, textOf } from './http-request.js';
 import { retrying } from './retry.js';
@@ -12,26 +13,24 @@ import { shownUrl } from './url.js';
 /** Files of web servers. Whatever would list or change them is refused with `E_LIST` or `E_READ_ONLY`. */
 export const httpStore: Store = {
   keepsTimes: false,
+  isReadOnly: true,
   stat: (url) => retrying(() => stat(url)),
   list(url) {
     throw new StorageError('E_LIST', `${shownUrl(url)} cannot be listed, as nothing on a web server can: name a file`);
   },
   read: (url, range) => Readable.from(read(url, range), { objectMode: false }),
-  write: readOnly,
-  upload: readOnly,
-  remove: readOnly,
-  makeFolder: readOnly,
+  write: refused,
+  upload: refused,
+  remove: refused,
+  makeFolder: refused,
   async locate(url) {
     const { protocol, host, pathname, search } = parsedUrl(url);
     return `${protocol}//${host}${pathname}${search}`.replace(/\/+$/, '');
   },
 };
 
-async function readOnly(url: string): Promise<never> {
-  throw new StorageError(
-    'E_READ_ONLY',
-    `${shownUrl(url)} is on a web server, which is only read from: choose another place`,
-  );
+async function refused(url: string): Promise<never> {
+  throw readOnly(url);
 }
 
 async function stat(url: string): Promise<Entry | undefined> {

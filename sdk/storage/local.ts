@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { StorageError, systemCode } from '../base/errors.js';
 import { exists, isPartial, makeFolder, partialName, replaceFile } from '../base/files.js';
 import { shrank, storageFailure } from './failure.js';
+import { appendWhole } from './local-append.js';
 import { localUpload } from './local-upload.js';
 import { compareNames } from './names.js';
 import { PassingFailure } from './retry.js';
@@ -31,8 +32,8 @@ export const localStore: Store = {
       throw storageFailure('read', url, error);
     }
   },
-  list(url, { recursive = true } = {}) {
-    return walk(localPath(url), '', { recursive, above: [] });
+  list(url, { recursive = true, folders = !recursive, prefix = '' } = {}) {
+    return walk(localPath(url), '', { recursive, folders, prefix, above: [] });
   },
   read(url, range) {
     return Readable.from(chunks(url, range), { objectMode: false });
@@ -58,7 +59,12 @@ export const localStore: Store = {
       leave: () => told(url, () => upload.leave()),
     };
   },
-  remove: (url) => told(url, () => rm(localPath(url), { recursive: true, force: true })),
+  remove: (url) =>
+    told(url, async () => {
+      const path = localPath(url);
+      if (dirname(path) === path) throw new StorageError('E_DENIED', `${path} is all there is: name a folder in it`);
+      await rm(path, { recursive: true, force: true });
+    }),
   makeFolder: (url) => told(url, () => makeFolder(localPath(url))),
   async locate(url) {
     try {
@@ -92,6 +98,7 @@ export const localStore: Store = {
     });
     return true;
   },
+  append: (url, data) => told(url, () => appendWhole(localPath(url), data)),
   async rename(from, to) {
     try {
       await makeFolder(dirname(localPath(to)));
@@ -152,23 +159,30 @@ function entryOf(path: string, info: Stats): Entry {
 
 interface Walk {
   readonly recursive: boolean;
+  readonly folders: boolean;
+  /** What names in the topmost folder begin with. */
+  readonly prefix: string;
   /** The real paths of the folders on the way here: to meet one again is a circle. */
   readonly above: readonly string[];
 }
 
-async function* walk(folder: string, prefix: string, { recursive, above }: Walk): AsyncGenerator<Listed> {
+async function* walk(folder: string, parents: string, options: Walk): AsyncGenerator<Listed> {
+  const { recursive, folders, above } = options;
   try {
     const here = await realpath(folder);
     if (above.includes(here)) {
       throw new StorageError('E_LINK', `${folder} is a link to a folder that it lies in, ${here}: remove the link`);
     }
-    const names = await sortedNames(folder);
+    const names = await sortedNames(folder, options);
     for (let at = 0; at < names.length; at += AT_ONCE) {
       const items = names.slice(at, at + AT_ONCE).map((name) => name.replace(/\/$/, ''));
-      const entries = await Promise.all(items.map((name) => statListed(join(folder, name))));
+      const entries = await Promise.all(items.map((name) => statListed(join(folder, name), folders)));
       for (const [i, entry] of entries.entries()) {
-        if (entry.kind === 'file' || !recursive) yield { ...entry, name: prefix + items[i] };
-        else yield* walk(join(folder, items[i]), `${prefix}${items[i]}/`, { recursive, above: [...above, here] });
+        if (entry === undefined) continue;
+        const name = parents + items[i];
+        if (entry.kind === 'file' || folders) yield { ...entry, name };
+        if (entry.kind === 'folder' && recursive)
+          yield* walk(join(folder, items[i]), `${name}/`, { ...options, prefix: '', above: [...above, here] });
       }
     }
   } catch (error) {
@@ -180,22 +194,28 @@ async function* walk(folder: string, prefix: string, { recursive, above }: Walk)
 const AT_ONCE = 64;
 
 /** What is in a folder, folders as `name/`, in the order that a {@link Store} promises. */
-async function sortedNames(folder: string): Promise<string[]> {
+async function sortedNames(folder: string, { folders, prefix }: Walk): Promise<string[]> {
   const names: string[] = [];
   for await (const item of await opendir(folder)) {
-    if (isPartial(item.name)) continue;
+    if (isPartial(item.name) || !item.name.startsWith(prefix)) continue;
     const isFolder =
-      item.isDirectory() || (!item.isFile() && (await statListed(join(folder, item.name))).kind === 'folder');
+      item.isDirectory() || (!item.isFile() && (await statListed(join(folder, item.name), folders))?.kind === 'folder');
     names.push(isFolder ? `${item.name}/` : item.name);
   }
   return names.sort(compareNames);
 }
 
-async function statListed(path: string): Promise<Entry> {
+/**
+ * A listing without folders is of what is to be copied: what cannot be is an error. Others pass over what is neither a file nor a folder,
+ * links to nothing among it.
+ */
+async function statListed(path: string, passesOver: boolean): Promise<Entry | undefined> {
   try {
-    return entryOf(path, await stat(path));
+    const info = await stat(path);
+    return passesOver && !info.isFile() && !info.isDirectory() ? undefined : entryOf(path, info);
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw storageFailure('read', path, error);
+    if (passesOver) return undefined;
     throw new StorageError(
       'E_LINK',
       `${path} is a link to nothing, or went away while it was listed: remove or mend it`,

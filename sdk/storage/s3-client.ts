@@ -28,7 +28,8 @@ export function s3Client(connection: S3Connection): ObjectClient {
     learn(answer);
     const { ETag, LastModified, Metadata } = answer;
     const modified = timeIn(Metadata) ?? LastModified?.getTime() ?? 0;
-    return { key, size, modified, digest: etagsAreSums ? digestIn(answer, size) : undefined, version: ETag };
+    const version = told(ETag, 'the ETag', key);
+    return { key, size, modified, digest: etagsAreSums ? digestIn(answer, size) : undefined, version };
   }
 
   async function head(key: string): Promise<ObjectInfo | undefined> {
@@ -89,7 +90,7 @@ export function s3Client(connection: S3Connection): ObjectClient {
     const sample = found.find(({ digest }) => digest !== undefined);
     if (etagsAreSums === undefined && limit === undefined && sample !== undefined) await head(sample.key);
     const objects = etagsAreSums ? found : found.map((object) => ({ ...object, digest: undefined }));
-    if (!answer.IsTruncated) return { objects, folders };
+    if (!told(answer.IsTruncated, 'whether that is all', prefix)) return { objects, folders };
     const lasts = [found.at(-1)?.key, folders.at(-1)].filter((name) => name !== undefined);
     const next = answer.NextMarker === undefined ? lasts.sort(compareNames).at(-1) : plain(answer.NextMarker);
     return { objects, folders, next: told(next === from ? undefined : next, 'where the next page begins', prefix) };
@@ -136,11 +137,15 @@ export function s3Client(connection: S3Connection): ObjectClient {
 
     async put(key, data, { md5, modified }) {
       const object = { Bucket, Key: key, Body: data, ContentMD5: base64(md5), Metadata: timed(modified) };
-      learn(await run({ doing: 'write', key }, (client) => client.send(new sdk.PutObjectCommand(object))));
+      const answer = await run({ doing: 'write', key }, (client) => client.send(new sdk.PutObjectCommand(object)));
+      told(answer.ETag, 'the ETag', key);
+      learn(answer);
     },
 
     async remove(key) {
-      await run({ doing: 'remove', key }, (client) => client.send(new sdk.DeleteObjectCommand({ Bucket, Key: key })));
+      const query = { Bucket, Key: key };
+      const answer = await run({ doing: 'remove', key }, (client) => client.send(new sdk.DeleteObjectCommand(query)));
+      told(answer.$metadata.httpStatusCode === 204 || undefined, 'that it removed', key);
     },
 
     async copy(fromBucket, fromKey, key) {

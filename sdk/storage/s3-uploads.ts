@@ -22,6 +22,7 @@ export function s3Uploads({ sdk, bucket: Bucket, listEncoding, run, told }: S3Co
             const begun = Initiated?.getTime() ?? 0;
             if (plain(Key) === key && id !== undefined && begun >= (newest?.begun ?? 0)) newest = { id, begun };
           }
+          told(answer.IsTruncated, 'whether that is all', key);
           // Keys come in their order, the shortest that begins with this one, which is this one, first.
           more = answer.IsTruncated === true && plain(answer.NextKeyMarker ?? '') === key;
           UploadIdMarker = answer.NextUploadIdMarker;
@@ -68,7 +69,10 @@ export function s3Uploads({ sdk, bucket: Bucket, listEncoding, run, told }: S3Co
     async finish(key, UploadId, etags) {
       const Parts = etags.map((ETag, index) => ({ PartNumber: index + 1, ETag }));
       const query = { Bucket, Key: key, UploadId, MultipartUpload: { Parts } };
-      await run({ doing: 'write', key }, (client) => client.send(new sdk.CompleteMultipartUploadCommand(query)));
+      const { ETag } = await run({ doing: 'write', key }, (client) =>
+        client.send(new sdk.CompleteMultipartUploadCommand(query)),
+      );
+      told(ETag, 'the ETag', key);
     },
 
     abort: (key, UploadId) =>

@@ -39,6 +39,7 @@ const CLASSES: Readonly<Record<string, string>> = {
   FileAlreadyExistsException: 'org.apache.hadoop.fs.FileAlreadyExistsException',
   ParentNotDirectoryException: 'org.apache.hadoop.fs.ParentNotDirectoryException',
   InvalidPathException: 'org.apache.hadoop.fs.InvalidPathException',
+  AlreadyBeingCreatedException: 'org.apache.hadoop.hdfs.protocol.AlreadyBeingCreatedException',
   RecoveryInProgressException: 'org.apache.hadoop.hdfs.protocol.RecoveryInProgressException',
   StandbyException: 'org.apache.hadoop.ipc.StandbyException',
   IllegalArgumentException: 'java.lang.IllegalArgumentException',
@@ -61,6 +62,8 @@ export interface FileStatus {
 export class HdfsFiles {
   /** Files that were cut within a block: HDFS takes nothing for them until it has mended that block. */
   readonly #recovering = new Set<string>();
+  /** What open writers have written: it counts when they close the file, or when HDFS closes it for those that went away. */
+  readonly #open = new Map<string, Buffer[]>();
   readonly #owners = new Map<string, string>();
 
   constructor(readonly root: string) {}
@@ -75,12 +78,12 @@ export class HdfsFiles {
     throw new RemoteException('FileNotFoundException', `File does not exist: ${path}`);
   }
 
-  /** In the order of the names' bytes; a file lists itself. */
+  /** In HDFS's order, that of bytes with a sign; a file lists itself. */
   list(path: string): readonly FileStatus[] {
     const info = this.#info(path);
     if (info === undefined) throw new RemoteException('FileNotFoundException', `File ${path} does not exist.`);
     if (info.isFile()) return [this.#statusOf(path, info, '')];
-    const names = readdirSync(this.#local(path)).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    const names = readdirSync(this.#local(path)).toSorted(compareSigned);
     return names.map((name) =>
       this.#statusOf(posix.join(path, name), statSync(this.#local(posix.join(path, name))), name),
     );
@@ -111,6 +114,7 @@ export class HdfsFiles {
     this.#mayWrite(info === undefined ? posix.dirname(path) : path, user);
     this.#recovering.delete(path);
     writeFileSync(this.#local(path), '');
+    this.#open.set(path, []);
     this.#owners.set(path, user);
   }
 
@@ -123,26 +127,47 @@ export class HdfsFiles {
       );
     }
     this.#mayWrite(path, user);
-    if (this.#recovering.delete(path)) {
-      throw new RemoteException(
-        'RecoveryInProgressException',
-        `Failed to APPEND_FILE ${path} for DFSClient_1 on 127.0.0.1 because another recovery is in progress by DFSClient_2 on 127.0.0.1`,
-      );
-    }
+    this.#mustBeClosed(path, 'APPEND_FILE');
+    this.#open.set(path, []);
   }
 
   add(path: string, data: Uint8Array): void {
-    appendFileSync(this.#local(path), data);
+    this.#open.get(path)?.push(Buffer.from(data));
+  }
+
+  close(path: string): void {
+    appendFileSync(this.#local(path), Buffer.concat(this.#open.get(path) ?? []));
+    this.#open.delete(path);
   }
 
   /** Whether it is done already. */
   truncate(path: string, length: number, user: string): boolean {
     if (!this.#info(path)?.isFile()) throw new RemoteException('FileNotFoundException', `File does not exist: ${path}`);
     this.#mayWrite(path, user);
+    this.#mustBeClosed(path, 'TRUNCATE_FILE');
+    if (this.#info(path)?.size === length) return true;
     truncateSync(this.#local(path), length);
     if (length % BLOCK_SIZE === 0) return true;
     this.#recovering.add(path);
     return false;
+  }
+
+  /** A file that is busy says so once; then HDFS is done with it. */
+  #mustBeClosed(path: string, operation: string): void {
+    const failed = `Failed to ${operation} ${path} for DFSClient_1 on 127.0.0.1 because`;
+    if (this.#open.has(path)) {
+      this.close(path);
+      throw new RemoteException(
+        'AlreadyBeingCreatedException',
+        `${failed} this file lease is currently owned by DFSClient_2 on 127.0.0.1`,
+      );
+    }
+    if (this.#recovering.delete(path)) {
+      throw new RemoteException(
+        'RecoveryInProgressException',
+        `${failed} another recovery is in progress by DFSClient_2 on 127.0.0.1`,
+      );
+    }
   }
 
   /** Without `overwrite` a file in the way stays, and a folder takes the file in; the answer is whether it was moved. */
@@ -202,6 +227,9 @@ export class HdfsFiles {
 
   /** The MD5 of the blocks' MD5s of their CRC-32Cs, as a datanode gives it: bytes per CRC, CRCs per block, MD5, and four zeros that nobody asked for. */
   checksum(path: string): { readonly algorithm: string; readonly bytes: string; readonly length: number } {
+    if (this.#open.has(path) || this.#recovering.has(path)) {
+      throw new RemoteException('IOException', `Fail to get checksum, since file ${path} is under construction.`);
+    }
     const data = this.read(path, 0, Number.POSITIVE_INFINITY);
     const blocks: Buffer[] = [];
     for (let at = 0; at < data.length; at += BLOCK_SIZE) {
@@ -263,6 +291,12 @@ export class HdfsFiles {
       owner: this.#owners.get(path) ?? SUPERUSER,
     };
   }
+}
+
+/** Bytes above 127 are negative, and come first. */
+function compareSigned(a: string, b: string): number {
+  const [one, other] = [Buffer.from(a), Buffer.from(b)].map((bytes) => bytes.map((byte) => byte ^ 0x80));
+  return Buffer.compare(one, other);
 }
 
 /** Bit by bit, so that it shares nothing with what it checks. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Test } from 'tap';
 import { isPartial } from '../../sdk/base/files.js';
-import { copyFolder } from '../../sdk/storage/copy.js';
+import { copyParallel } from '../../sdk/storage/copy.js';
 import { LEAST_PART } from '../../sdk/storage/store.js';
 import type { AccessKey } from './access-keys.js';
 import { type FaultProxy, faultProxy, type Passing } from './fault-proxy.js';
@@ -211,7 +211,7 @@ export async function fill(
   if (tree.size === 0) return;
   const root = mkdtempSync(join(tmpdir(), 'mindts-tree-'));
   writeTree(root, tree, modified);
-  await copyFolder(root, place.url(folder), { partSize });
+  await copyParallel(root, place.url(folder), { partSize });
   rmSync(root, { recursive: true });
 }
 

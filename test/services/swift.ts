@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
@@ -34,15 +35,19 @@ export async function startSwift(): Promise<Swift> {
   const server = spawn('/usr/bin/python3', [join(packageRoot, 'test/services/swift_server.py')], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const ended = once(server, 'close');
+  const ended = once(server, 'exit');
   const errors: string[] = [];
   createInterface(server.stderr).on('line', (line) => errors.push(line));
   for await (const line of createInterface(server.stdout)) {
     const ready = Ready.parse(JSON.parse(line));
+    // A test that fails before it has stopped it shall end all the same.
+    server.unref();
+    for (const pipe of [server.stdout, server.stderr]) if (pipe instanceof Socket) pipe.unref();
     return {
       ...ready,
       makeBucket: (name) => makeBucket(ready, name),
       async stop() {
+        server.ref();
         server.kill();
         await ended;
       },

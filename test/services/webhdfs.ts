@@ -238,9 +238,10 @@ class Node {
         if (seen.bytes >= room) request.destroy();
       }
     } catch {
-      // The writer went away: what came stays.
+      // The writer went away: what came stays, and counts when HDFS has noticed.
       return;
     }
+    files.close(path);
     if (fault !== undefined && 'loseAnswer' in fault) request.socket.destroy();
     else response.writeHead(seen.op === 'CREATE' ? 201 : 200, { 'content-length': 0 }).end();
   }
@@ -301,9 +302,9 @@ class Node {
   #page(path: string, startAfter: string | null): unknown {
     const all = this.state.files.list(path);
     // HttpFS gives all, whatever is asked for.
-    const after = Buffer.from((this.options.isHttpFs === true ? null : startAfter) ?? '');
-    const rest =
-      after.length === 0 ? all : all.filter(({ pathSuffix }) => Buffer.compare(Buffer.from(pathSuffix), after) > 0);
+    const after = this.options.isHttpFs === true ? null : startAfter;
+    // The name need not be there any more; here it always is.
+    const rest = all.slice(all.findIndex(({ pathSuffix }) => pathSuffix === after) + 1);
     const page = this.options.isHttpFs === true ? rest : rest.slice(0, PAGE);
     return { partialListing: { FileStatuses: { FileStatus: page } }, remainingEntries: rest.length - page.length };
   }

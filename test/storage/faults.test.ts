@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { MindtsError } from '../../sdk/base/errors.js';
 import { isPartial } from '../../sdk/base/files.js';
-import { copyFile, copyFolder } from '../../sdk/storage/copy.js';
+import { copy, copyParallel } from '../../sdk/storage/copy.js';
 import type { Fault, Passing } from '../services/fault-proxy.js';
 import { onceEach } from '../services/faults.js';
 import { hdfsPlace, obsPlace, ossPlace, type TestPlace } from '../services/places.js';
@@ -55,12 +55,12 @@ for (const [name, start] of Object.entries(PLACES)) {
         t.test(`${what}, once for every request ${direction}, is no failure`, async (t) => {
           const { proxy, job, asked, isDone, isTidy } = await stand(t, place, direction);
           proxy.plan = onceEach(fault);
-          t.match(await copyFolder(job.source, job.destination, job), { files: 3 });
+          t.match(await copyParallel(job.source, job.destination, job), { files: 3 });
           proxy.plan = () => undefined;
           await isDone(t);
           await isTidy(t);
           t.ok(asked().size > 3, 'there were requests to fail');
-          t.match(await copyFolder(job.source, job.destination, job), { files: 0, skipped: 3 });
+          t.match(await copyParallel(job.source, job.destination, job), { files: 0, skipped: 3 });
         });
       }
 
@@ -72,7 +72,7 @@ for (const [name, start] of Object.entries(PLACES)) {
           const holdsFile = direction === 'up' ? isWhole || place.isPart(request) : place.isContent(request);
           return holdsFile && ++flipped <= 2 ? { kind: 'flip', way: direction, at: 100 } : undefined;
         });
-        await copyFolder(job.source, job.destination, job);
+        await copyParallel(job.source, job.destination, job);
         t.ok(flipped >= 2);
         await isDone(t);
         await isTidy(t);
@@ -87,7 +87,7 @@ for (const [name, start] of Object.entries(PLACES)) {
           await watch(request);
           if (isPart(request) && ++parts === 4) await replace();
         };
-        await copyFolder(job.source, job.destination, job);
+        await copyParallel(job.source, job.destination, job);
         await isDone(t);
         await isTidy(t);
       });
@@ -98,7 +98,7 @@ for (const [name, start] of Object.entries(PLACES)) {
         t.test(`${code} ${direction} is told at once, and nothing has changed`, async (t) => {
           const { job, asked, isDone, isUndone, isTidy } = await stand(t, place, direction);
           const end = refuse();
-          const error: unknown = await copyFolder(job.source, job.destination, job).catch(
+          const error: unknown = await copyParallel(job.source, job.destination, job).catch(
             (failure: unknown) => failure,
           );
           end();
@@ -106,7 +106,7 @@ for (const [name, start] of Object.entries(PLACES)) {
           t.same([...asked().values()], [...asked().values()].fill(1), 'nothing is asked twice');
           await isUndone(t);
           await isTidy(t);
-          await copyFolder(job.source, job.destination, job);
+          await copyParallel(job.source, job.destination, job);
           await isDone(t);
         });
 
@@ -117,13 +117,13 @@ for (const [name, start] of Object.entries(PLACES)) {
             if (--left === 0) end = refuse();
             return undefined;
           };
-          const error: unknown = await copyFolder(job.source, job.destination, job).catch(
+          const error: unknown = await copyParallel(job.source, job.destination, job).catch(
             (failure: unknown) => failure,
           );
           end();
           proxy.plan = () => undefined;
           isForPeople(error, code);
-          await copyFolder(job.source, job.destination, job);
+          await copyParallel(job.source, job.destination, job);
           await isDone(t);
         });
 
@@ -138,7 +138,7 @@ for (const [name, start] of Object.entries(PLACES)) {
       const { proxy, job, isUndone, isTidy } = await stand(t, place, 'up');
       let parts = 0;
       proxy.plan = (request) => (place.isPart(request) && ++parts > 5 ? { kind: 'answer', status: 403 } : undefined);
-      await t.rejects(copyFolder(job.source, job.destination, { ...job, files: [LARGE] }), { code: 'E_DENIED' });
+      await t.rejects(copyParallel(job.source, job.destination, { ...job, files: [LARGE] }), { code: 'E_DENIED' });
       await isUndone(t);
       await isTidy(t);
     });
@@ -151,8 +151,8 @@ for (const [name, start] of Object.entries(PLACES)) {
           readdirSync(disk).filter((name) => !isPartial(name)),
           [],
         );
-      const copy = copyFile(`${job.source}/${LARGE}`, join(disk, 'large'), job);
-      await t.rejects(copy, { code: 'E_NO_SPACE', message: /large: no space left on the device; free some/ });
+      const filling = copy(`${job.source}/${LARGE}`, join(disk, 'large'), job);
+      await t.rejects(filling, { code: 'E_NO_SPACE', message: /large: no space left on the device; free some/ });
       t.same(readdirSync(disk), []);
     });
 
@@ -161,9 +161,9 @@ for (const [name, start] of Object.entries(PLACES)) {
       // The last part has one byte.
       const isLast = (request: Passing): boolean => place.isPart(request) && request.bytes === 1;
       proxy.plan = (request) => (isLast(request) ? { kind: 'cut', way: 'up', after: 0 } : undefined);
-      await t.rejects(copyFolder(job.source, job.destination, job), { code: 'E_NETWORK' });
+      await t.rejects(copyParallel(job.source, job.destination, job), { code: 'E_NETWORK' });
       proxy.plan = () => undefined;
-      t.match(await copyFolder(job.source, job.destination, job), { present: 10 * job.partSize + 1000, bytes: 1 });
+      t.match(await copyParallel(job.source, job.destination, job), { present: 10 * job.partSize + 1000, bytes: 1 });
       await isDone(t);
     });
   });

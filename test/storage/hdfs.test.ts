@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { inspect } from 'node:util';
 import { type Test, test } from 'tap';
-import { copyFolder } from '../../sdk/storage/copy.js';
+import { copyParallel } from '../../sdk/storage/copy.js';
 import { hasherFor } from '../../sdk/storage/digest.js';
 import { hdfsStore as store } from '../../sdk/storage/hdfs.js';
 import { hdfsSettings } from '../../sdk/storage/hdfs-settings.js';
@@ -214,12 +214,12 @@ test('folders go in and out, and what is there is not moved again', async (t) =>
   const { server, folder } = await start(t);
   const source = t.testdir({ a: { '一 二': 'x'.repeat(100) } });
   writeFileSync(join(source, 'large'), noise(9 << 20));
-  t.match(await copyFolder(source, `${folder}/in`), { files: 2, skipped: 0 });
-  t.match(await copyFolder(source, `${folder}/in`), { files: 0, skipped: 2 });
+  t.match(await copyParallel(source, `${folder}/in`), { files: 2, skipped: 0 });
+  t.match(await copyParallel(source, `${folder}/in`), { files: 0, skipped: 2 });
   const back = join(source, 'back');
   mkdirSync(back);
-  t.match(await copyFolder(`${folder}/in`, back), { files: 2, bytes: 100 + (9 << 20) });
-  t.match(await copyFolder(`${folder}/in`, back), { files: 0, skipped: 2 });
+  t.match(await copyParallel(`${folder}/in`, back), { files: 2, bytes: 100 + (9 << 20) });
+  t.match(await copyParallel(`${folder}/in`, back), { files: 0, skipped: 2 });
   t.equal(await store.locate(`${folder}/in/`), `webhdfs://${server.address}/f/in`);
 });
 
