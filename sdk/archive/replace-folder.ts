@@ -11,9 +11,10 @@ import { isRunning, processMark } from '../base/process-mark.js';
 
 /**
  * Lets `fill` write a new folder and, when it has returned, puts it in the place of `target`; when it throws,
- * removes it. Whatever was in the target before is gone after success and untouched after failure.
+ * removes it. Whatever was in the target before is gone after success and untouched after failure. What `fill` does not
+ * flush is not flushed: who says elsewhere that the folder is whole flushes it first.
  *
- * @throws what `fill` throws, Node's system errors, or ArchiveError `E_ZIP_WRITE` when another process interfered
+ * @throws what `fill` throws, Node's system errors, or ArchiveError `E_ARCHIVE_WRITE` when another process interfered
  */
 export async function replaceFolder<T>(target: string, fill: (folder: string) => Promise<T>): Promise<T> {
   await makeFolder(dirname(target));
@@ -31,7 +32,10 @@ export async function replaceFolder<T>(target: string, fill: (folder: string) =>
     const result = await fill(fresh);
     // Whoever took this for a leftover took the owner with it, and maybe files.
     if (!(await exists(join(work, 'owner')))) {
-      throw new ArchiveError('E_ZIP_WRITE', `${target}: another process writes it too; let one of them finish first`);
+      throw new ArchiveError(
+        'E_ARCHIVE_WRITE',
+        `${target}: another process writes it too; let one of them finish first`,
+      );
     }
     if (await exists(target)) await rename(target, join(work, 'old'));
     await rename(fresh, target);

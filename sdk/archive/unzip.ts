@@ -1,183 +1,176 @@
 /** Unpacks zips that nobody vouches for: all of one, or nothing; and nothing outside its folder. */
-import { mkdir, open, stat } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
-import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { crc32, createInflateRaw } from 'node:zlib';
-import { ArchiveError, systemCode, systemReason } from '../base/errors.js';
-import { replaceFolder, trueFolder } from './replace-folder.js';
-import { quoted, readingFailed, zipError } from './zip-error.js';
-import { type OpenZip, openZip, type ZipEntry } from './zip-file.js';
-
-export interface UnzipResult {
-  readonly files: number;
-  /** Bytes of all files together. */
-  readonly bytes: number;
-}
-
-/** How far an extraction is. */
-export interface UnzipProgress extends UnzipResult {
-  /** All entries of the archive, folders included, of which `entriesDone` are done. */
-  readonly entries: number;
-  readonly entriesDone: number;
-}
-
-export interface UnzipOptions {
-  /** The most that all files together may have; default 64 GiB. */
-  readonly maxBytes?: number | undefined;
-  /** How many times its packed size a file, or all files together, may have beyond the first 16 MiB; default 1000. */
-  readonly maxRatio?: number | undefined;
-  /** The most files and folders; default 4 194 304. */
-  readonly maxEntries?: number | undefined;
-  /** Called after every chunk and every entry. */
-  readonly onProgress?: ((progress: UnzipProgress) => void) | undefined;
-  /** Stops the extraction, which then throws `E_ZIP_ABORTED`. */
-  readonly signal?: AbortSignal | undefined;
-}
+import { crc32, createInflateRaw, inflateRawSync } from 'node:zlib';
+import { type ArchiveError, systemCode } from '../base/errors.js';
+import { quoted, type Refusal, readingFailed, refusalOf } from './archive-error.js';
+import { type ArchiveSource, kindOf, withSource } from './archive-source.js';
+import { ByteReader } from './byte-reader.js';
+import type { FolderWriter } from './folder-writer.js';
+import { Tally, type UnpackOptions, type UnpackResult } from './tally.js';
+import { unpackInto } from './unpack-into.js';
+import { readDirectory, seekContent, type ZipEntry } from './zip-file.js';
 
 /**
  * Unpacks a zip into a folder, which is replaced whole if it exists: it appears when all is there and checked,
  * and stays as it was when anything fails. Leftovers of killed extractions into it are removed. Links, special
  * files, encrypted files and names that lead out of the folder are refused. Files keep their executable bit.
  *
- * @throws ArchiveError with a {@link ZipCode}
+ * The zip may lie anywhere: its directory is read first, from its end, then its entries in one sweep.
+ *
+ * @param archive a path, or where else to read it from
+ * @throws ArchiveError `E_ZIP_…` with a {@link Fault}; what a source throws
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
  * await makeZip('in', 'in.zip');
  * await unzip('in.zip', 'out/in'); // { files: 1, bytes: 5 }
  */
-export async function unzip(archive: string, folder: string, options: UnzipOptions = {}): Promise<UnzipResult> {
-  const zip = await openZip(archive);
-  try {
-    const target = await trueFolder(resolve(folder));
-    await checkTarget(archive, target);
-    return await replaceFolder(target, (fresh) => extract(archive, zip, fresh, options));
-  } catch (error) {
-    if (error instanceof ArchiveError) throw error;
-    if (options.signal?.aborted) throw zipError('E_ZIP_ABORTED', archive, 'unpacking was stopped', error);
-    if (!(error instanceof Error && 'syscall' in error)) throw error;
-    throw zipError('E_ZIP_WRITE', archive, `cannot be unpacked into ${folder}: ${systemReason(error)}`, error);
-  } finally {
-    await zip.close();
-  }
+export async function unzip(
+  archive: string | ArchiveSource,
+  folder: string,
+  options: UnpackOptions = {},
+): Promise<UnpackResult> {
+  return withSource('ZIP', archive, async (source) => {
+    const refuse = refusalOf('ZIP', source.name);
+    if ((await kindOf(source, refuse, options.signal)) !== 'zip')
+      throw refuse('NOT_ZIP', source.size === 0 ? 'is empty' : 'is not a zip');
+    return unzipSource(source, folder, options);
+  });
 }
 
-/** Replacing a folder must not remove the archive, or the place where somebody stands. */
-async function checkTarget(archive: string, target: string): Promise<void> {
-  for (const [path, what] of [
-    [await trueFolder(resolve(archive)), 'the archive itself lies in'],
-    [process.cwd(), 'the current folder is, or lies in,'],
-  ]) {
-    if (`${path}${sep}`.startsWith(`${target.replace(/\/$/, '')}${sep}`)) {
-      throw zipError('E_ZIP_TARGET', archive, `${what} ${target}, which would be replaced`);
-    }
-  }
-  try {
-    if (!(await stat(target)).isDirectory()) throw zipError('E_ZIP_TARGET', archive, `${target} is not a folder`);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  }
+/** As {@link unzip}, for what is known to begin as a zip. */
+export async function unzipSource(
+  source: ArchiveSource,
+  folder: string,
+  options: UnpackOptions,
+): Promise<UnpackResult> {
+  const refuse = refusalOf('ZIP', source.name);
+  return unpackInto(folder, { source, refuse, options }, (writer) => extract(source, writer, { refuse, options }));
 }
 
 async function extract(
-  archive: string,
-  zip: OpenZip,
-  folder: string,
-  { maxBytes = 64 * 2 ** 30, maxRatio = 1000, maxEntries = 2 ** 22, onProgress, signal }: UnzipOptions,
-): Promise<UnzipResult> {
-  if (zip.entryCount > maxEntries) {
-    throw zipError(
-      'E_ZIP_BOMB',
-      archive,
-      `holds ${zip.entryCount} files and folders, more than maxEntries = ${maxEntries}`,
-    );
-  }
-  let [files, bytes, entriesDone] = [0, 0, 0];
-  const report = (): void => onProgress?.({ files, bytes, entries: zip.entryCount, entriesDone });
-  for await (const entry of zip.entries()) {
-    signal?.throwIfAborted();
-    checkSize(quoted(entry.name), entry.size, entry.packedSize);
-    checkSize('all together', bytes + entry.size, zip.size);
-    await writeEntry(archive, folder, entry, signal, (chunk) => {
-      bytes += chunk;
-      report();
-    });
-    if (!entry.isFolder) files++;
-    entriesDone++;
-    report();
-  }
-  return { files, bytes };
-
-  function checkSize(what: string, size: number, packedSize: number): void {
-    if (size > maxBytes) {
-      throw zipError('E_ZIP_BOMB', archive, `${what} would take ${size} bytes, more than maxBytes = ${maxBytes}`);
-    }
-    if (size > RATIO_FLOOR && size > maxRatio * packedSize) {
-      const ratio = Math.round(size / Math.max(1, packedSize));
-      throw zipError(
-        'E_ZIP_BOMB',
-        archive,
-        `${what} would grow ${ratio} times to ${size} bytes, more than maxRatio = ${maxRatio}`,
-      );
-    }
-  }
-}
-
-/** Below this many bytes a high ratio does no harm: masks and labels that are all zero have it. */
-const RATIO_FLOOR = 16 * 2 ** 20;
-
-async function writeEntry(
-  archive: string,
-  folder: string,
-  entry: ZipEntry,
-  signal: AbortSignal | undefined,
-  onChunk: (bytes: number) => void,
-): Promise<void> {
-  const path = join(folder, entry.name);
-  const shown = quoted(entry.name);
+  source: ArchiveSource,
+  writer: FolderWriter,
+  { refuse, options }: { refuse: Refusal; options: UnpackOptions },
+): Promise<UnpackResult> {
+  const directory = await readDirectory(source, refuse, options.signal);
+  const reader = new ByteReader((start) => source.read(start, directory.start), {
+    failed: (error) => readingFailed(refuse, error),
+    signal: options.signal,
+  });
+  const tally = new Tally(refuse, { size: source.size, passed: () => reader.position }, options);
+  const work = { reader, writer, tally, refuse, signal: options.signal };
+  tally.expect(directory.entryCount);
   try {
-    await mkdir(entry.isFolder ? path : dirname(path), { recursive: true });
-    if (entry.isFolder) return;
-    // A new file only, so that no name can be written twice, in whatever spelling the file system holds equal.
-    const file = await open(path, 'wx', entry.isExecutable ? 0o777 : 0o666);
-    try {
-      const inflate = entry.isDeflated ? createInflateRaw({ chunkSize: 1 << 16 }) : new PassThrough();
-      const write = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-        for await (const chunk of checked(archive, entry, chunks)) {
-          await file.writeFile(chunk);
-          onChunk(chunk.length);
-        }
-      };
-      await pipeline(entry.packed(), inflate, write, signal === undefined ? {} : { signal });
-      await file.sync();
-    } finally {
-      await file.close();
+    let batch: ZipEntry[] = [];
+    for await (const entry of directory.entries()) {
+      tally.claim(entry);
+      batch.push(entry);
+      if (batch.length < BATCH) continue;
+      await writeAll(batch, work);
+      batch = [];
     }
-  } catch (error) {
-    const code = systemCode(error) ?? '';
-    if (['EEXIST', 'ENOTDIR', 'EISDIR'].includes(code)) {
-      throw zipError('E_ZIP_DUPLICATE', archive, `${shown} is there twice, or both as a file and as a folder`, error);
-    }
-    if (code === 'ENAMETOOLONG') throw zipError('E_ZIP_PATH', archive, `the name ${shown} is too long`, error);
-    if (code.startsWith('Z_')) throw readingFailed(archive, error, shown);
-    throw error;
+    await writeAll(batch, work);
+    await writer.finish();
+    return tally.result();
+  } finally {
+    reader.close();
   }
 }
 
-/** Passes on an entry's unpacked bytes, held against the size and the CRC that the directory gives. */
-async function* checked(archive: string, entry: ZipEntry, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const shown = quoted(entry.name);
+/** Entries in memory at a time, 4 MB or so; an archive with fewer is read in one sweep, however its directory is sorted. */
+const BATCH = 1 << 14;
+
+interface Work {
+  readonly reader: ByteReader;
+  readonly writer: FolderWriter;
+  readonly tally: Tally;
+  readonly refuse: Refusal;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Writes some entries in the order of their places, which in nearly every archive is that of its directory. */
+async function writeAll(batch: ZipEntry[], work: Work): Promise<void> {
+  const { reader, writer, tally, refuse, signal } = work;
+  for (const entry of batch.sort((a, b) => a.place - b.place)) {
+    signal?.throwIfAborted();
+    if (entry.isFolder) {
+      writer.makeFolder(entry.name);
+      tally.finished(entry);
+      continue;
+    }
+    await seekContent(reader, entry, refuse);
+    if (Math.max(entry.size, entry.packedSize) <= SMALL) {
+      const content = inflated(entry, await reader.take(entry.packedSize), refuse);
+      await writer.write(entry, content, () => {
+        tally.wrote(content.length);
+        tally.finished(entry);
+      });
+    } else {
+      await stream(entry, work);
+      tally.finished(entry);
+    }
+  }
+}
+
+/** Up to this size a file is unpacked at one stroke. */
+const SMALL = 1 << 20;
+/** What a large file is unpacked in. */
+const CHUNK = 1 << 18;
+
+/** A small file's content. */
+function inflated(entry: ZipEntry, packed: Buffer, refuse: Refusal): Buffer {
+  let content = packed;
+  if (entry.isDeflated) {
+    // A byte more than it says is enough to know that it says less than it holds.
+    const most = entry.size + 1;
+    try {
+      content = inflateRawSync(packed, { maxOutputLength: most, chunkSize: Math.max(64, most) });
+    } catch (error) {
+      if (systemCode(error) === 'ERR_BUFFER_TOO_LARGE') throw sizeFault(entry, refuse, 'more than');
+      throw readingFailed(refuse, error, quoted(entry.name));
+    }
+  }
+  checkEnd(entry, { bytes: content.length, crc: crc32(content) }, refuse);
+  return content;
+}
+
+/** Writes a large file while its content comes. */
+async function stream(entry: ZipEntry, { reader, writer, tally, refuse, signal }: Work): Promise<void> {
+  const write = (chunks: AsyncIterable<Buffer>): Promise<void> =>
+    writer.stream(entry, checked(entry, chunks, refuse), (bytes) => tally.wrote(bytes));
+  const packed = reader.stream(entry.packedSize);
+  if (!entry.isDeflated) return write(packed);
+  const inflate = createInflateRaw({ chunkSize: CHUNK });
+  try {
+    await pipeline(packed, inflate, write, signal === undefined ? {} : { signal });
+  } catch (error) {
+    if (systemCode(error)?.startsWith('Z_')) throw readingFailed(refuse, error, quoted(entry.name));
+    // Nobody stopped it but the inflater, which had come to its end.
+    if (systemCode(error) !== 'ABORT_ERR' || signal?.aborted) throw error;
+    throw refuse('DAMAGED', `${quoted(entry.name)} goes on behind its end`, error);
+  }
+}
+
+/** Passes on a file's content, held against what the directory says while it comes. */
+async function* checked(entry: ZipEntry, chunks: AsyncIterable<Buffer>, refuse: Refusal): AsyncGenerator<Buffer> {
   let [bytes, crc] = [0, 0];
   for await (const chunk of chunks) {
     bytes += chunk.length;
     crc = crc32(chunk, crc);
-    if (bytes > entry.size) {
-      throw zipError('E_ZIP_SIZE', archive, `${shown} holds more than the ${entry.size} bytes that it says`);
-    }
+    if (bytes > entry.size) throw sizeFault(entry, refuse, 'more than');
     yield chunk;
   }
-  if (bytes < entry.size) {
-    throw zipError('E_ZIP_SIZE', archive, `${shown} holds ${bytes} of the ${entry.size} bytes that it says`);
+  checkEnd(entry, { bytes, crc }, refuse);
+}
+
+function checkEnd(entry: ZipEntry, found: { readonly bytes: number; readonly crc: number }, refuse: Refusal): void {
+  if (found.bytes > entry.size) throw sizeFault(entry, refuse, 'more than');
+  if (found.bytes < entry.size) throw sizeFault(entry, refuse, `${found.bytes} of`);
+  if (found.crc !== entry.crc) {
+    throw refuse('CRC', `${quoted(entry.name)} is damaged: its checksum does not agree`);
   }
-  if (crc !== entry.crc) throw zipError('E_ZIP_CRC', archive, `${shown} is damaged: its checksum does not agree`);
+}
+
+function sizeFault({ name, size }: ZipEntry, refuse: Refusal, found: string): ArchiveError {
+  return refuse('SIZE', `${quoted(name)} holds ${found} the ${size} bytes that it says`);
 }

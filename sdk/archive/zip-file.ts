@@ -1,8 +1,9 @@
-/** A zip opened for reading: its entries, each one checked, and their bytes as they lie in the archive. */
-import { type FileHandle, open } from 'node:fs/promises';
+/** The directory of a zip, wherever the zip lies, and its entries, each one checked. */
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
-import { quoted, readingFailed, zipError } from './zip-error.js';
-import { decodeName, nameFault, tidyName } from './zip-name.js';
+import { quoted, type Refusal, readingFailed } from './archive-error.js';
+import { type ArchiveSource, bytesOf } from './archive-source.js';
+import type { ByteReader } from './byte-reader.js';
+import { decodeName, nameFault, tidyName } from './entry-name.js';
 
 /** A file or folder in an archive, of a kind and name that are safe to write. */
 export interface ZipEntry {
@@ -16,64 +17,72 @@ export interface ZipEntry {
   readonly packedSize: number;
   /** CRC-32 of the unpacked bytes. */
   readonly crc: number;
-  /** The bytes as they lie in the archive. */
-  packed(): AsyncGenerator<Buffer>;
+  /** Where its local header begins, after which come the packed bytes. */
+  readonly place: number;
 }
 
-export interface OpenZip {
-  /** Bytes of the archive. */
-  readonly size: number;
+export interface ZipDirectory {
   /** Entries, as the directory says. */
   readonly entryCount: number;
-  /** @throws ArchiveError for the first entry that is damaged, hostile or of an unknown kind */
+  /** Where the directory begins: no entry's bytes lie behind it. */
+  readonly start: number;
+  /**
+   * All entries, as they stand there.
+   *
+   * @throws ArchiveError for the first entry that is damaged, hostile or of an unknown kind
+   */
   entries(): AsyncGenerator<ZipEntry>;
-  close(): Promise<void>;
 }
 
 /**
- * Opens an archive and finds its directory.
+ * Finds the directory, at the end of the archive.
  *
- * @throws ArchiveError `E_ZIP_NOT_FOUND`, `E_ZIP_READ`, `E_ZIP_NOT_ZIP`, `E_ZIP_TRUNCATED`, `E_ZIP_DAMAGED`
+ * @throws ArchiveError `E_ZIP_READ`, `E_ZIP_TRUNCATED`, `E_ZIP_DAMAGED`; what the source throws
  */
-export async function openZip(archive: string): Promise<OpenZip> {
-  let file: FileHandle | undefined;
+export async function readDirectory(
+  source: ArchiveSource,
+  refuse: Refusal,
+  signal: AbortSignal | undefined,
+): Promise<ZipDirectory> {
+  const reader = new WindowReader(source, signal);
   try {
-    file = await open(archive);
-    const { size } = await file.stat();
-    const start = await file.read(Buffer.alloc(4), 0, 4, 0);
-    if (!isZipStart(start.buffer)) throw zipError('E_ZIP_NOT_ZIP', archive, size === 0 ? 'is empty' : 'is not a zip');
-    const reader = new FileReader(file, size);
-    const zip = await fromRandomAccessReaderPromise(reader, size, { ...LEAVE_TO_US, autoClose: false });
-    const handle = file;
-    return {
-      size,
-      entryCount: zip.entryCount,
-      entries: () => entries(archive, zip, handle),
-      close: () => handle.close(),
-    };
+    const zip = await fromRandomAccessReaderPromise(reader, source.size, { ...LEAVE_TO_US, autoClose: false });
+    const start = Number(zip.readEntryCursor);
+    return { entryCount: zip.entryCount, start, entries: () => entries(zip, { reader, start, refuse }) };
   } catch (error) {
-    await file?.close();
     if (error instanceof Error && error.message.startsWith('End of central directory')) {
-      throw zipError('E_ZIP_TRUNCATED', archive, 'its end is missing', error);
+      throw refuse('TRUNCATED', 'its end is missing', error);
     }
-    throw readingFailed(archive, error);
+    throw readingFailed(refuse, error);
   }
 }
 
-/** Whether bytes begin as a zip does: with a file, or with the end of an empty archive. */
-export function isZipStart(bytes: Uint8Array): boolean {
-  const [p, k, c, d] = bytes;
-  return p === 0x50 && k === 0x4b && ((c === 3 && d === 4) || (c === 5 && d === 6));
+/** Brings a reader of the archive to an entry's packed bytes. @throws ArchiveError `E_ZIP_DAMAGED`, `E_ZIP_TRUNCATED` */
+export async function seekContent(reader: ByteReader, entry: ZipEntry, refuse: Refusal): Promise<void> {
+  await reader.seek(entry.place);
+  const header = await reader.take(LOCAL_HEADER);
+  if (header.readUInt32LE(0) !== 0x04034b50) {
+    throw refuse('DAMAGED', `${quoted(entry.name)} is not where the directory says`);
+  }
+  // Of name and extra field, which the directory has too.
+  await reader.skip(header.readUInt16LE(26) + header.readUInt16LE(28));
 }
 
 /** yauzl reads the structure; names, sizes and contents are checked here. */
 const LEAVE_TO_US = { decodeStrings: false, validateEntrySizes: false };
+/** Bytes of a local header without its name and extra field. */
+const LOCAL_HEADER = 30;
+/** The directory is read in pieces of this size, 40 000 entries or so. */
+const WINDOW = 4 << 20;
 
-/** Reads for yauzl, which does not look whether a place lies in the file, and would crash beyond 2⁵³. */
-class FileReader extends RandomAccessReader {
+/** Reads for yauzl, out of large pieces of the archive. yauzl does not look whether a place lies in the archive. */
+class WindowReader extends RandomAccessReader {
+  private start = 0;
+  private window: Buffer = Buffer.alloc(0);
+
   constructor(
-    private readonly file: FileHandle,
-    private readonly size: number,
+    private readonly source: ArchiveSource,
+    private readonly signal: AbortSignal | undefined,
   ) {
     super();
   }
@@ -85,72 +94,80 @@ class FileReader extends RandomAccessReader {
     position: number,
     callback: (error: Error | null) => void,
   ): void {
-    if (position + length > this.size) {
-      callback(new Error('unexpected EOF'));
+    if (this.copy(buffer, offset, length, position)) {
+      callback(null);
       return;
     }
-    this.file.read(buffer, offset, length, position).then(
-      ({ bytesRead }) => callback(bytesRead < length ? new Error('unexpected EOF') : null),
+    this.load(position, length).then(
+      () => callback(this.copy(buffer, offset, length, position) ? null : new Error('unexpected EOF')),
       (error: unknown) => callback(error instanceof Error ? error : new Error(String(error))),
     );
   }
-}
 
-async function* entries(archive: string, zip: ZipFile, file: FileHandle): AsyncGenerator<ZipEntry> {
-  try {
-    for await (const raw of zip.eachEntry()) yield entryOf(archive, zip, file, raw);
-    // Some writers count entries in 16 bits and go on after 65 535: nothing may get lost.
-    const end = Number(zip.readEntryCursor);
-    if (end > zip.fileSize) throw new Error('unexpected EOF');
-    const next = await file.read(Buffer.alloc(4), 0, 4, end);
-    if (next.buffer.readUInt32BE() === 0x504b0102) throw new Error('it holds more entries than it says');
-  } catch (error) {
-    throw readingFailed(archive, error);
+  private copy(buffer: Buffer, offset: number, length: number, position: number): boolean {
+    const at = position - this.start;
+    if (at < 0 || at + length > this.window.length) return false;
+    this.window.copy(buffer, offset, at, at + length);
+    return true;
+  }
+
+  private async load(position: number, length: number): Promise<void> {
+    if (position + length > this.source.size) throw new Error('unexpected EOF');
+    const end = Math.min(position + WINDOW, this.source.size);
+    this.window = await bytesOf(this.source, { start: position, end, signal: this.signal });
+    this.start = position;
   }
 }
 
-function entryOf(archive: string, zip: ZipFile, file: FileHandle, raw: Entry): ZipEntry {
+interface Context {
+  readonly reader: WindowReader;
+  readonly start: number;
+  readonly refuse: Refusal;
+}
+
+async function* entries(zip: ZipFile, { reader, start, refuse }: Context): AsyncGenerator<ZipEntry> {
+  try {
+    for await (const raw of zip.eachEntry()) yield entryOf(raw, start, refuse);
+    // Some writers count entries in 16 bits and go on after 65 535: nothing may get lost.
+    const next = Buffer.alloc(4);
+    await new Promise<void>((resolve, reject) => {
+      reader.read(next, 0, 4, Number(zip.readEntryCursor), (error) => (error === null ? resolve() : reject(error)));
+    });
+    if (next.readUInt32BE() === 0x504b0102) throw new Error('it holds more entries than it says');
+  } catch (error) {
+    throw readingFailed(refuse, error);
+  }
+}
+
+function entryOf(raw: Entry, end: number, refuse: Refusal): ZipEntry {
   const name = decodeName(raw);
-  const shown = quoted(name);
   const fault = nameFault(name);
-  if (fault !== undefined) throw zipError('E_ZIP_PATH', archive, `the name ${shown} ${fault}`);
+  if (fault !== undefined) throw refuse('PATH', `the name ${quoted(name)} ${fault}`);
   // The upper half is the Unix mode, where the archive was made on Unix, and otherwise 0.
   const mode = raw.externalFileAttributes >>> 16;
   const type = mode & 0o170000;
-  if (type === 0o120000) throw zipError('E_ZIP_SYMLINK', archive, `${shown} is a link`);
+  if (type === 0o120000) throw refuse('SYMLINK', `${quoted(name)} is a link`);
   if (type !== 0 && type !== 0o100000 && type !== 0o040000) {
-    throw zipError('E_ZIP_SPECIAL', archive, `${shown} is a device, pipe or socket`);
+    throw refuse('SPECIAL', `${quoted(name)} is a device, pipe or socket`);
   }
-  if (raw.isEncrypted()) throw zipError('E_ZIP_ENCRYPTED', archive, `${shown} is encrypted`);
+  if (raw.isEncrypted()) throw refuse('ENCRYPTED', `${quoted(name)} is encrypted`);
   const { compressionMethod: method, uncompressedSize: size, compressedSize: packedSize } = raw;
   if (method !== 0 && method !== 8) {
-    throw zipError('E_ZIP_METHOD', archive, `${shown} is packed with an unknown method (${method})`);
+    throw refuse('METHOD', `${quoted(name)} is packed with an unknown method (${method})`);
   }
   const isFolder = name.endsWith('/');
-  if (isFolder && size > 0) throw zipError('E_ZIP_DAMAGED', archive, `${shown} is a folder and yet has a content`);
+  if (isFolder && size > 0) throw refuse('DAMAGED', `${quoted(name)} is a folder and yet has a content`);
+  const place = raw.relativeOffsetOfLocalHeader;
+  if (place + LOCAL_HEADER + packedSize > end) throw refuse('TRUNCATED', `${quoted(name)} would lie beyond its end`);
+  const isExecutable = (mode & 0o100) !== 0;
   return {
     name: tidyName(name),
     isFolder,
-    isExecutable: (mode & 0o100) !== 0,
+    isExecutable,
     isDeflated: method === 8,
     size,
     packedSize,
     crc: raw.crc32,
-    packed: () => packed(archive, zip, file, raw),
+    place,
   };
-}
-
-async function* packed(archive: string, zip: ZipFile, file: FileHandle, raw: Entry): AsyncGenerator<Buffer> {
-  try {
-    const { fileDataStart } = await zip.readLocalFileHeaderPromise(raw, { minimal: true });
-    for (let at = 0; at < raw.compressedSize; ) {
-      const length = Math.min(1 << 16, raw.compressedSize - at);
-      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(length), 0, length, fileDataStart + at);
-      if (bytesRead === 0) throw new Error('unexpected EOF');
-      at += bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } catch (error) {
-    throw readingFailed(archive, error, quoted(decodeName(raw)));
-  }
 }

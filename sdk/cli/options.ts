@@ -53,7 +53,7 @@ export const imagenetOptions: Options<{
   data_url: text({
     default: '/cache/sfs/data/imagenet',
     placeholder: 'URL',
-    description: 'ImageNet: a folder, or a zip, that holds train/ and val/',
+    description: 'ImageNet: a folder, or a zip or tar, that holds train/ and val/',
   }),
   split: choice(['train', 'val'], { default: 'train', description: 'which half of it' }),
   batch_size: integer({ min: 1, default: 16, description: 'images per batch' }),
@@ -95,5 +95,5 @@ export const trainingOptions: Options<{
 export const dataUrl: Option<string> = text({
   required: true,
   placeholder: 'URL',
-  description: 'the data set: a folder, a zip, a folder holding one zip, or builtin:digits',
+  description: 'the data set: a folder, a zip, tar or tar.gz, a folder holding one of them, or builtin:digits',
 });

@@ -1,19 +1,23 @@
-/** Brings a job's data set to where it can be read: copied, unzipped, once. */
+/** Brings a job's data set to where it can be read: copied, unpacked, once. */
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { writeDigits } from '../../datasets/digits.js';
-import { isZip } from '../archive/is-zip.js';
+import type { ArchiveSource } from '../archive/archive-source.js';
 import { replaceFolder } from '../archive/replace-folder.js';
-import { unzip } from '../archive/unzip.js';
-import { DatasetError, StorageError, systemCode, systemReason } from '../base/errors.js';
+import { unpack } from '../archive/unpack.js';
+import { ArchiveError, DatasetError, StorageError, systemCode, systemReason } from '../base/errors.js';
 import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
-import { copyFile, copyFolder } from '../storage/copy.js';
+import { copy, copyParallel } from '../storage/copy.js';
+import { showCopy } from '../storage/show-copy.js';
+import type { Store } from '../storage/store.js';
 import { localPathOf, storeFor } from '../storage/stores.js';
 import { joinUrl, nameOf, shownUrl } from '../storage/url.js';
+import { archiveAt } from './archive-source.js';
+import { flushDisk } from './flush-disk.js';
 import { workFolder } from './work-folders.js';
 
 /** The URL that stands for the digits this package draws itself. */
@@ -22,34 +26,34 @@ export const BUILTIN_DIGITS = 'builtin:digits';
 /**
  * Makes a data set readable on this machine and says where it lies.
  *
- * A local folder is read where it is; any other store is copied first. A zip, or a folder holding one zip and
- * nothing else, is unpacked into the work folder, and kept there for the next run. Where all lies in one inner folder,
- * as `MNISTData/` in some archives, that folder is meant.
+ * A local folder is read where it is; one in any other store is copied first. An archive (a zip, tar or tar.gz), or a folder
+ * holding one archive and nothing else, is unpacked into the work folder while it comes, without a copy of its own, and kept
+ * there for the next run. Where all lies in one inner folder, as `MNISTData/` in some archives, that folder is meant.
  *
- * @param dataUrl a folder, a zip, a folder holding one zip, or `builtin:digits`
- * @throws StorageError `E_NOT_FOUND`, …; DatasetError `E_EMPTY`, `E_DATA_URL`; ArchiveError for a damaged or hostile zip
+ * @param dataUrl a folder, an archive, a folder holding one archive, or `builtin:digits`
+ * @param options store: in place of the one that the URL's scheme stands for
+ * @throws StorageError `E_NOT_FOUND`, …; DatasetError `E_EMPTY`, `E_DATA_URL`; ArchiveError for a damaged or hostile archive
  */
-export async function prepareData(dataUrl: string): Promise<string> {
+export async function prepareData(dataUrl: string, options: { readonly store?: Store } = {}): Promise<string> {
   if (dataUrl === BUILTIN_DIGITS) return drawDigits();
   if (dataUrl.startsWith('builtin:')) {
     throw new DatasetError('E_DATA_URL', `--data_url ${dataUrl}: there is only ${BUILTIN_DIGITS}`);
   }
-  const store = await storeFor(dataUrl);
+  const store = options.store ?? (await storeFor(dataUrl));
   const entry = await store.stat(dataUrl);
   if (entry === undefined)
     throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
-  const origin = `${dataUrl} ${entry.size} ${entry.modified}`;
-  const local = localPathOf(dataUrl);
   if (entry.kind === 'file') {
     const folder = workFolder('data', dataUrl);
-    if (await isPreparedFrom(folder, origin)) return innermost(folder);
-    const archive = local ?? (await fetchFile(dataUrl));
-    await unpack(archive, folder, origin);
+    const origin = `${dataUrl} ${entry.size} ${entry.modified}`;
+    if (!(await isPreparedFrom(folder, origin))) {
+      await unpackData(archiveAt(dataUrl, entry, store), { folder, origin, size: entry.size, dataUrl });
+    }
     return innermost(folder);
   }
-  const folder = local ?? (await copyHere(dataUrl));
-  const archive = await onlyZip(folder, dataUrl);
-  return archive === undefined ? innermost(folder) : prepareData(archive);
+  const archive = await onlyArchive(dataUrl, store);
+  if (archive !== undefined) return prepareData(archive, options);
+  return innermost(localPathOf(dataUrl) ?? (await copyHere(dataUrl)));
 }
 
 /**
@@ -61,7 +65,7 @@ export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
   const path = join(workFolder('checkpoint', url), nameOf(url));
-  await copyFile(url, path);
+  log.info(`copied ${await showCopy(url, (onProgress) => copy(url, path, { onProgress }))}`);
   return path;
 }
 
@@ -76,7 +80,7 @@ export async function fetchCheckpoint(url: string): Promise<string> {
   const folder = url.slice(0, url.lastIndexOf('/'));
   const { manifest } = parseModelJson(await readFile(path), shownUrl(url));
   for (const name of manifest.flatMap(({ paths }) => paths))
-    await copyFile(joinUrl(folder, name), join(dirname(path), name));
+    await copy(joinUrl(folder, name), join(dirname(path), name));
   return path;
 }
 
@@ -94,49 +98,58 @@ async function drawDigits(): Promise<string> {
 
 async function copyHere(url: string): Promise<string> {
   const folder = workFolder('data', url);
-  const progress = startProgress({ label: `copying ${shownUrl(url)}`, unit: 'bytes' });
-  try {
-    const { files } = await copyFolder(url, folder, {
-      onProgress: ({ bytes }) => progress.update(bytes),
-    });
-    progress.done(`${files} files`);
-  } catch (error) {
-    progress.fail();
-    throw error;
-  }
+  log.info(`copied ${await showCopy(url, (onProgress) => copyParallel(url, folder, { onProgress }))}`);
   return folder;
 }
 
-async function unpack(archive: string, folder: string, origin: string): Promise<void> {
-  if (!(await isZip(archive))) {
-    throw new DatasetError('E_DATA_URL', `--data_url ${archive}: neither a folder nor a zip`);
-  }
+/** As much as a folder may come to. What bounds it besides is the disk, and how far an archive may grow. */
+const MOST_BYTES = 2 ** 40;
+
+async function unpackData(
+  archive: string | ArchiveSource,
+  { folder, origin, size, dataUrl }: { folder: string; origin: string; size: number; dataUrl: string },
+): Promise<void> {
   // While the folder is not what the marker says, there is no marker.
   await rm(markerOf(folder), { force: true });
-  const progress = startProgress({ label: `unpacking ${basename(archive)}`, unit: 'bytes' });
+  const progress = startProgress({ label: `unpacking ${nameOf(dataUrl)}`, total: size, unit: 'bytes' });
   try {
-    const { files } = await unzip(archive, folder, { onProgress: ({ bytes }) => progress.update(bytes) });
+    const { files } = await unpack(archive, folder, {
+      maxBytes: MOST_BYTES,
+      onProgress: (reached) => progress.update(reached.packed, `${reached.files} files`),
+    });
+    // A marker that outlived a power cut, and its files not, would be a lie.
+    await flushDisk(folder);
     progress.done(`${files} files`);
   } catch (error) {
     progress.fail();
+    if (error instanceof ArchiveError && error.code === 'E_ARCHIVE_KIND') {
+      const what = 'neither a folder nor a zip nor a tar';
+      throw new DatasetError('E_DATA_URL', `--data_url ${shownUrl(dataUrl)}: ${what}`, { cause: error });
+    }
     throw error;
   }
   await writeFileAtomic(markerOf(folder), origin);
 }
 
-/** The zip that is all a folder holds, hidden files aside. */
-async function onlyZip(folder: string, url: string): Promise<string | undefined> {
-  const names = (await entriesOf(folder)).filter(({ name }) => !name.startsWith('.')).map(({ name }) => name);
-  if (names.length === 0) throw new DatasetError('E_EMPTY', `--data_url ${shownUrl(url)}: the folder is empty`);
-  const zips = names.filter((name) => name.toLowerCase().endsWith('.zip'));
-  if (zips.length === 0 || zips.length < names.length) return undefined;
-  if (zips.length > 1) {
+/** The URL of the archive that is all a folder holds, hidden files aside. */
+async function onlyArchive(folder: string, store: Store): Promise<string | undefined> {
+  const archives: string[] = [];
+  let isEmpty = true;
+  for await (const { kind, name } of store.list(folder, { recursive: false })) {
+    if (name.startsWith('.')) continue;
+    isEmpty = false;
+    if (kind === 'folder' || !/\.(zip|tar|tar\.gz|tgz)$/i.test(name)) return undefined;
+    archives.push(name);
+  }
+  if (isEmpty) throw new DatasetError('E_EMPTY', `--data_url ${shownUrl(folder)}: the folder is empty`);
+  if (archives.length > 1) {
     throw new DatasetError(
       'E_DATA_URL',
-      `--data_url ${shownUrl(url)}: holds ${zips.length} archives; name one of ${zips.sort().join(', ')}`,
+      `--data_url ${shownUrl(folder)}: holds ${archives.length} archives; name one of ${archives.sort().join(', ')}`,
     );
   }
-  return join(folder, zips[0]);
+  const local = localPathOf(folder);
+  return local === undefined ? joinUrl(folder, archives[0]) : join(local, archives[0]);
 }
 
 /** Follows a folder that holds one folder and nothing else. */

@@ -2,12 +2,13 @@
 import { Readable } from 'node:stream';
 import { StorageError } from '../base/errors.js';
 import { md5 } from './digest.js';
+import { forEach } from './for-each.js';
 import { compareNames } from './names.js';
 import { MOST_COPIED, type ObjectClient, type ObjectInfo, type Page } from './object-client.js';
 import { chunksOf } from './object-read.js';
 import { begun, finished, resumable } from './object-upload.js';
 import { retrying } from './retry.js';
-import type { ByteRange, Entry, Listed, Store } from './store.js';
+import type { ByteRange, Entry, Listed, ListOptions, Store } from './store.js';
 import { schemeOf, shownUrl } from './url.js';
 
 /** Where an object lies, or would lie. An empty key is the bucket itself. */
@@ -100,7 +101,7 @@ export function objectStore(
     keepsTimes: false,
     leastPart,
     stat,
-    list: (url, { recursive = true } = {}) => list(url, at, recursive),
+    list: (url, options = {}) => list(url, at, options),
     read: (url, range) => Readable.from(chunks(url, range), { objectMode: false }),
     write,
     async upload(url, plan) {
@@ -114,8 +115,12 @@ export function objectStore(
           'E_BUCKET',
           `${shownUrl(url)} is a whole bucket, ${bucket}: remove it with the store's own tools`,
         );
-      if (!key.endsWith('/')) await retrying(() => client.remove(key));
-      for await (const { name } of keysBelow(client, folderPrefix(key))) await retrying(() => client.remove(name));
+      const isFile = !key.endsWith('/') && (await retrying(() => client.head(key))) !== undefined;
+      if (isFile) await retrying(() => client.remove(key));
+      else {
+        const below = keysBelow(client, folderPrefix(key));
+        await forEach(below, { concurrency: REMOVED_AT_ONCE }, ({ name }) => retrying(() => client.remove(name)));
+      }
     },
     async makeFolder(url) {
       const { client, key } = await at(url);
@@ -140,6 +145,7 @@ export function objectStore(
 const FOLDER: Entry = { kind: 'folder', size: 0, modified: 0 };
 /** What a stream of unknown length is cut into: 10 000 parts are 160 GB. */
 const STREAM_PART = 16 * 2 ** 20;
+const REMOVED_AT_ONCE = 16;
 
 /**
  * The bucket and key that a URL names. `s3:///bucket/key`, with three slashes, is what OpenI's custom images send.
@@ -163,18 +169,22 @@ function entryOf({ size, modified, digest, version }: ObjectInfo): Entry {
   return { kind: 'file', size, modified, digest, version };
 }
 
-async function* list(url: string, at: (url: string) => Promise<Place>, recursive: boolean): AsyncGenerator<Listed> {
+async function* list(
+  url: string,
+  at: (url: string) => Promise<Place>,
+  { recursive = true, folders = !recursive, prefix: begin = '' }: ListOptions,
+): AsyncGenerator<Listed> {
   const { client, key } = await at(url);
   const prefix = folderPrefix(key);
-  let found = false;
-  for await (const item of keysBelow(client, prefix, !recursive)) {
+  let found = begin !== '';
+  for await (const { name, info } of keysBelow(client, prefix + begin, !recursive)) {
     found = true;
-    const { name, info } = item;
-    // The folder's own empty object, and those of the folders below, which their files stand for.
-    if (name === prefix || (info !== undefined && name.endsWith('/') && info.size === 0)) continue;
+    // The folder's own empty object.
+    if (name === prefix) continue;
     const below = name.slice(prefix.length);
-    if (info === undefined) yield { ...FOLDER, name: below.slice(0, -1) };
-    else yield { ...entryOf(info), name: below };
+    const isFolder = info === undefined || (name.endsWith('/') && info.size === 0);
+    if (!isFolder) yield { ...entryOf(info), name: below };
+    else if (folders) yield { ...FOLDER, name: below.slice(0, -1) };
   }
   if (found || key === '') return;
   const isFile = !key.endsWith('/') && (await retrying(() => client.head(key))) !== undefined;
@@ -204,7 +214,8 @@ async function* keysBelow(
   }
 }
 
-async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): AsyncGenerator<Uint8Array> {
+/** Cuts a stream into parts of a size, the last one shorter. */
+export async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): AsyncGenerator<Uint8Array> {
   let [held, size]: [Uint8Array[], number] = [[], 0];
   for await (const chunk of data) {
     for (let at = 0; at < chunk.length; ) {

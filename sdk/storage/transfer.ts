@@ -5,7 +5,7 @@ import { type Hasher, hasherFor } from './digest.js';
 import { shrank } from './failure.js';
 import { MOST_PARTS } from './object-client.js';
 import { PassingFailure } from './retry.js';
-import type { Entry, Store, Upload } from './store.js';
+import { type Entry, LEAST_PART, type Store, type Upload } from './store.js';
 import { shownUrl } from './url.js';
 
 /** A file or folder in its store. */
@@ -67,7 +67,7 @@ function partSizeFor(
   size: number,
   { partSize = PART_SIZE }: Pick<TransferOptions, 'partSize'>,
 ): number {
-  return Math.max(partSize, store.leastPart ?? 1, Math.ceil(size / MOST_PARTS));
+  return Math.max(partSize, store.leastPart ?? LEAST_PART, Math.ceil(size / MOST_PARTS));
 }
 
 async function atOneStroke(from: Place, to: Place, entry: Entry, onBytes: TransferOptions['onBytes']): Promise<void> {
@@ -180,7 +180,8 @@ class Turn {
 /** Reads exactly as many bytes as the buffer takes. A log that grows meanwhile is copied up to where it ended; one that shrinks is an error. */
 async function fill(buffer: Buffer, { store, url }: Place, start: number, { size, version }: Entry): Promise<void> {
   let filled = 0;
-  if (buffer.length > 0) {
+  if (store.readInto !== undefined) filled = await store.readInto(url, buffer, { start, version });
+  else if (buffer.length > 0) {
     for await (const chunk of store.read(url, { start, end: start + buffer.length, version })) {
       const bytes: Buffer = chunk;
       filled += bytes.copy(buffer, filled);

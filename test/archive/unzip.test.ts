@@ -13,7 +13,6 @@ import {
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
-import { isZip } from '../../sdk/archive/is-zip.js';
 import { unzip } from '../../sdk/archive/unzip.js';
 import { isPartial, partialName } from '../../sdk/base/files.js';
 import { noSmallDisk, smallDisk } from '../storage/small-disk.js';
@@ -187,22 +186,16 @@ test('what is no archive, or none that can be read, is said', async (t) => {
     code: 'E_ZIP_TRUNCATED',
     message: /its end is missing; copy or download it again/,
   });
-  t.equal(await isZip(zip), true);
   writeFileSync(zip, 'PLAIN TEXT');
   await t.rejects(unzip(zip, out), { code: 'E_ZIP_NOT_ZIP' });
-  t.equal(await isZip(zip), false);
   writeFileSync(zip, '');
   await t.rejects(unzip(zip, out), { code: 'E_ZIP_NOT_ZIP', message: /is empty/ });
-  t.equal(await isZip(zip), false);
   await t.rejects(unzip(join(folder, 'no.zip'), out), { code: 'E_ZIP_NOT_FOUND' });
-  await t.rejects(isZip(join(folder, 'no.zip')), { code: 'E_ZIP_NOT_FOUND' });
   await t.rejects(unzip(folder, out), { code: 'E_ZIP_NOT_ZIP', message: /is a folder/ });
-  t.equal(await isZip(folder), false);
   writeFileSync(zip, craftZip([{ name: 'a' }], { disk: 1 }));
   await t.rejects(unzip(zip, out), { code: 'E_ZIP_DAMAGED', message: /multi-disk/ });
   writeFileSync(zip, craftZip([]));
   t.same(await unzip(zip, out), { files: 0, bytes: 0 });
-  t.equal(await isZip(zip), true);
 });
 
 test('a folder that holds the archive or the current folder, and a file, are not replaced', async (t) => {
@@ -280,7 +273,7 @@ test('one whose work was taken for a leftover says so, and does not put half in 
   const interfere = (): void => {
     for (const name of readdirSync(folder).filter(isPartial)) rmSync(join(folder, name), { recursive: true });
   };
-  await t.rejects(unzip(zip, out, { onProgress: interfere }), { code: 'E_ZIP_WRITE', message: /another process/ });
+  await t.rejects(unzip(zip, out, { onProgress: interfere }), { code: 'E_ARCHIVE_WRITE', message: /another process/ });
   t.same(readdirSync(folder), ['in.zip']);
 });
 

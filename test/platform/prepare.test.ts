@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -39,6 +40,14 @@ test('a zip, and a folder that holds one zip, are unpacked once', async (t) => {
   utimesSync(zip, 1, 1);
   await prepareData(zip);
   t.notOk(existsSync(join(data, 'kept')), 'a changed zip is unpacked again');
+});
+
+test('a tar and a tar.gz are unpacked, too, whatever they are called', async (t) => {
+  const folder = await place(t);
+  for (const [name, flags] of Object.entries({ 'set.tar': '-cf', 'set.tgz': '-czf', 'odd.zip': '-czf' })) {
+    execFileSync('tar', ['-C', join(folder, 'set'), flags, join(folder, name), '.']);
+    t.same(await sizes(await prepareData(join(folder, name))), [30, 20], name);
+  }
 });
 
 test('where all lies in one inner folder, that folder is meant', async (t) => {

@@ -2,13 +2,18 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Test } from 'tap';
 import { isPartial } from '../../sdk/base/files.js';
-import { copyFolder } from '../../sdk/storage/copy.js';
+import { copyParallel } from '../../sdk/storage/copy.js';
+import { LEAST_PART } from '../../sdk/storage/store.js';
 import type { AccessKey } from './access-keys.js';
 import { type FaultProxy, faultProxy, type Passing } from './fault-proxy.js';
 import type { ObjectServer } from './object-server.js';
+import { xml } from './object-xml.js';
+import { OBS_KEY, startObsServer } from './obs-server.js';
 import { OSS_KEY, startOssServer } from './oss-server.js';
 import type { Tree } from './random-tree.js';
+import { startWebHdfs } from './webhdfs.js';
 
 export interface TestPlace {
   readonly name: string;
@@ -18,6 +23,8 @@ export interface TestPlace {
   readonly env: Readonly<Record<string, string>>;
   /** The fewest bytes that a part may have there. */
   readonly leastPart: number;
+  /** Whether it takes a file of this name. */
+  takes(name: string): boolean;
   /** Whether the answer to a request is what a file holds. */
   isContent(request: Passing): boolean;
   /** Whether a request brings a part of a file. */
@@ -44,7 +51,8 @@ export function diskPlace(root: string): TestPlace {
     name: 'disk',
     proxy: undefined,
     env: {},
-    leastPart: 1,
+    leastPart: LEAST_PART,
+    takes: () => true,
     isContent: () => false,
     isPart: () => false,
     url: (folder) => join(root, folder),
@@ -59,36 +67,87 @@ export function diskPlace(root: string): TestPlace {
   };
 }
 
+/** HDFS, on a server of our own. */
+export async function hdfsPlace(t: Test): Promise<TestPlace> {
+  const tokens: Record<string, string> = { [TOKEN]: 'hdfs' };
+  const { address, files } = await startWebHdfs(t, { tokens });
+  const proxy = await faultProxy(`http://${address}`);
+  const { look, begun, remove } = diskPlace(files.root);
+  const refusal = (status: number, exception: string) => () =>
+    withAnswer(proxy, status, JSON.stringify({ RemoteException: { exception, message: 'it is so' } }));
+  return {
+    name: 'hdfs',
+    proxy,
+    env: { WEBHDFS_ENDPOINT: proxy.url, HADOOP_TOKEN: TOKEN },
+    leastPart: LEAST_PART,
+    // Real HDFS takes none.
+    takes: (name) => !name.includes(':'),
+    isContent: ({ url }) => /[?&]op=OPEN\b/.test(url),
+    isPart: ({ url, bytes }) => bytes > 0 && /[?&]op=(CREATE|APPEND)\b/.test(url),
+    url: (folder) => `hdfs://cluster/${folder}`,
+    look,
+    begun,
+    remove,
+    refusals: {
+      E_EXPIRED() {
+        delete tokens[TOKEN];
+        return () => {
+          tokens[TOKEN] = 'hdfs';
+        };
+      },
+      E_DENIED: refusal(403, 'AccessControlException'),
+      E_NO_SPACE: refusal(403, 'DSQuotaExceededException'),
+    },
+    close: () => proxy.close(),
+  };
+}
+
 /** OSS, on a server of our own. */
 export async function ossPlace(): Promise<TestPlace> {
-  const server = await startOssServer({ keys: [{ ...OSS_KEY, token: 'oss-test-token' }] });
-  return bucketPlace(server, await faultProxy(server.endpoint), {
-    name: 'oss',
-    env: ({ url }) => ({
-      OSS_ENDPOINT: url,
-      OSS_REGION: server.region,
-      OSS_ADDRESSING_STYLE: 'path',
-      OSS_ACCESS_KEY_ID: OSS_KEY.id,
-      OSS_ACCESS_KEY_SECRET: OSS_KEY.secret,
-      OSS_SESSION_TOKEN: 'oss-test-token',
-    }),
-  });
+  const server = await startOssServer({ keys: [{ ...OSS_KEY, token: TOKEN }] });
+  const proxy = await faultProxy(server.endpoint);
+  const refusals = { ...refusalsOf(server, proxy), E_CLOCK: () => withClock(server) };
+  const env = {
+    OSS_ENDPOINT: proxy.url,
+    OSS_REGION: server.region,
+    OSS_ADDRESSING_STYLE: 'path',
+    OSS_ACCESS_KEY_ID: OSS_KEY.id,
+    OSS_ACCESS_KEY_SECRET: OSS_KEY.secret,
+    OSS_SESSION_TOKEN: TOKEN,
+  };
+  return bucketPlace(server, proxy, { name: 'oss', refusals, env });
 }
+
+/** OBS, on a server of our own. Its client sets its clock by the server's, so that a wrong one is no refusal. */
+export async function obsPlace(): Promise<TestPlace> {
+  const server = await startObsServer({ keys: [{ ...OBS_KEY, token: TOKEN }] });
+  const proxy = await faultProxy(server.endpoint);
+  const env = {
+    OBS_ENDPOINT: proxy.url,
+    OBS_REGION: server.region,
+    OBS_ACCESS_KEY_ID: OBS_KEY.id,
+    OBS_SECRET_ACCESS_KEY: OBS_KEY.secret,
+    OBS_SECURITY_TOKEN: TOKEN,
+  };
+  return bucketPlace(server, proxy, { name: 'obs', refusals: refusalsOf(server, proxy), env });
+}
+
+const TOKEN = 'any-test-token';
 
 function bucketPlace(
   server: ObjectServer,
   proxy: FaultProxy,
-  { name, env }: { readonly name: string; readonly env: (proxy: FaultProxy) => TestPlace['env'] },
+  own: Pick<TestPlace, 'name' | 'refusals' | 'env'>,
 ): TestPlace {
   const [[bucketName, bucket]] = server.buckets;
   return {
-    name,
+    ...own,
     proxy,
-    env: env(proxy),
     leastPart: 100 * 1024,
-    isContent: ({ method, url }) => method === 'GET' && !url.includes('?'),
+    takes: () => true,
+    isContent: ({ method, url }) => method === 'GET' && /^\/[^/?]+\/[^?]/.test(url) && !url.includes('uploadId='),
     isPart: ({ method, url }) => method === 'PUT' && url.includes('partNumber='),
-    url: (folder) => `${name}://${bucketName}/${folder}`,
+    url: (folder) => `${own.name}://${bucketName}/${folder}`,
     async look(folder) {
       const below = [...bucket.objects].filter(([key]) => key.startsWith(`${folder}/`) && !key.endsWith('/'));
       return new Map(below.map(([key, { data }]) => [key.slice(folder.length + 1), data]));
@@ -97,22 +156,26 @@ function bucketPlace(
     async remove(folder) {
       for (const key of bucket.objects.keys()) if (key.startsWith(`${folder}/`)) bucket.delete(key);
     },
-    refusals: {
-      E_CLOCK() {
-        server.now = () => Date.now() + 3_600_000;
-        return () => {
-          server.now = Date.now;
-        };
-      },
-      E_EXPIRED: () => withKeys(server, (key) => ({ ...key, expires: 0 })),
-      E_CREDENTIALS: () => withKeys(server, (key) => ({ ...key, secret: 'another' })),
-      E_DENIED: () => withAnswer(proxy, 403, 'AccessDenied'),
-      E_NO_SPACE: () => withAnswer(proxy, 403, 'QuotaExceeded'),
-    },
     async close() {
       await proxy.close();
       await server.close();
     },
+  };
+}
+
+function refusalsOf(server: ObjectServer, proxy: FaultProxy): TestPlace['refusals'] {
+  return {
+    E_EXPIRED: () => withKeys(server, (key) => ({ ...key, expires: 0 })),
+    E_CREDENTIALS: () => withKeys(server, (key) => ({ ...key, secret: 'another' })),
+    E_DENIED: () => withAnswer(proxy, 403, xml('Error', { Code: 'AccessDenied', Message: 'it is so' })),
+    E_NO_SPACE: () => withAnswer(proxy, 403, xml('Error', { Code: 'QuotaExceeded', Message: 'it is so' })),
+  };
+}
+
+function withClock(server: ObjectServer): () => void {
+  server.now = () => Date.now() + 3_600_000;
+  return () => {
+    server.now = Date.now;
   };
 }
 
@@ -124,11 +187,11 @@ function withKeys({ keys }: ObjectServer, change: (key: AccessKey) => AccessKey)
   };
 }
 
-/** What a server of this family says, which ours never has reason to. */
-function withAnswer(proxy: FaultProxy, status: number, code: string): () => void {
+/** What servers say that ours have no reason to. */
+function withAnswer(proxy: FaultProxy, status: number, body: string): () => void {
   const before = proxy.plan;
-  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>it is so</Message></Error>`;
-  proxy.plan = () => ({ kind: 'answer', status, headers: { 'Content-Type': 'application/xml' }, body });
+  const type = body.startsWith('{') ? 'application/json' : 'application/xml';
+  proxy.plan = () => ({ kind: 'answer', status, headers: { 'Content-Type': type }, body });
   return () => {
     proxy.plan = before;
   };
@@ -148,7 +211,7 @@ export async function fill(
   if (tree.size === 0) return;
   const root = mkdtempSync(join(tmpdir(), 'mindts-tree-'));
   writeTree(root, tree, modified);
-  await copyFolder(root, place.url(folder), { partSize });
+  await copyParallel(root, place.url(folder), { partSize });
   rmSync(root, { recursive: true });
 }
 

@@ -5,7 +5,11 @@ import type { Random } from '../../sdk/base/random.js';
 export type Tree = ReadonlyMap<string, Buffer>;
 
 /** Draws from one to twelve files, most of them small, one in four of several parts. */
-export function randomTree(random: Random, { partSize }: { readonly partSize: number }): Tree {
+export function randomTree(
+  random: Random,
+  options: { readonly partSize: number; readonly takes: (name: string) => boolean },
+): Tree {
+  const { partSize, takes } = options;
   const folders = ['', ...Array.from({ length: random.below(4) }, () => `${name(random)}/`)];
   // Folders in folders, too.
   for (const folder of folders.slice(1)) if (random.below(2) === 0) folders.push(`${folder}${name(random)}/`);
@@ -14,9 +18,9 @@ export function randomTree(random: Random, { partSize }: { readonly partSize: nu
     const path = folders[random.below(folders.length)] + name(random);
     // On a disk no name is a file's and a folder's.
     const isTaken = [...tree.keys(), ...folders].some((other) => `${other}/`.startsWith(`${path}/`));
-    if (!isTaken) tree.set(path, content(random, sizeOf(random, partSize)));
+    if (!isTaken && takes(path)) tree.set(path, content(random, sizeOf(random, partSize)));
   }
-  return tree.size > 0 ? tree : randomTree(random, { partSize });
+  return tree.size > 0 ? tree : randomTree(random, options);
 }
 
 /** Random bytes: no two parts of a file, and no two files, are alike. */

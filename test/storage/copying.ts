@@ -24,7 +24,7 @@ const Done = z.object({
 /** What it did; the signal that ended it; or what it failed with. */
 export type Ended = z.infer<typeof Done> | { readonly signal: string } | { readonly failure: string };
 
-/** Starts `copyFolder`, with these environment variables beside the few that every process needs. */
+/** Starts `copyParallel`, with these environment variables beside the few that every process needs. */
 export function startCopying(
   job: Job,
   env: Readonly<Record<string, string>>,

@@ -1,13 +1,13 @@
 /** Every fault, on every request, in both directions: what passes is tried again, what lasts is told at once. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'tap';
+import { type Test, test } from 'tap';
 import { MindtsError } from '../../sdk/base/errors.js';
 import { isPartial } from '../../sdk/base/files.js';
-import { copyFile, copyFolder } from '../../sdk/storage/copy.js';
+import { copy, copyParallel } from '../../sdk/storage/copy.js';
 import type { Fault, Passing } from '../services/fault-proxy.js';
 import { onceEach } from '../services/faults.js';
-import { ossPlace, type TestPlace } from '../services/places.js';
+import { hdfsPlace, obsPlace, ossPlace, type TestPlace } from '../services/places.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
 import { LARGE, stand } from './stand.js';
 
@@ -38,42 +38,48 @@ function wayOf({ bytes }: Passing): 'up' | 'down' {
   return bytes > 0 ? 'up' : 'down';
 }
 
-const PLACES: Readonly<Record<string, () => Promise<TestPlace>>> = { OSS: ossPlace };
+const PLACES: Readonly<Record<string, (t: Test) => Promise<TestPlace>>> = {
+  OSS: ossPlace,
+  OBS: obsPlace,
+  HDFS: hdfsPlace,
+};
 
 for (const [name, start] of Object.entries(PLACES)) {
   test(`${name}:`, async (t) => {
-    const place = await start();
+    const place = await start(t);
     t.teardown(() => place.close());
     Object.assign(process.env, place.env);
 
     for (const direction of ['up', 'down'] as const) {
       for (const [what, fault] of Object.entries(PASSING)) {
         t.test(`${what}, once for every request ${direction}, is no failure`, async (t) => {
-          const { proxy, job, asked, isDone } = await stand(t, place, direction);
+          const { proxy, job, asked, isDone, isTidy } = await stand(t, place, direction);
           proxy.plan = onceEach(fault);
-          t.match(await copyFolder(job.source, job.destination, job), { files: 3 });
+          t.match(await copyParallel(job.source, job.destination, job), { files: 3 });
           proxy.plan = () => undefined;
           await isDone(t);
+          await isTidy(t);
           t.ok(asked().size > 3, 'there were requests to fail');
-          t.match(await copyFolder(job.source, job.destination, job), { files: 0, skipped: 3 });
+          t.match(await copyParallel(job.source, job.destination, job), { files: 0, skipped: 3 });
         });
       }
 
       t.test(`bits that turn over ${direction} are found, and what holds them is sent again`, async (t) => {
-        const { proxy, job, isDone } = await stand(t, place, direction);
+        const { proxy, job, isDone, isTidy } = await stand(t, place, direction);
         let flipped = 0;
         proxy.plan = onceEach((request) => {
-          const holdsFile =
-            direction === 'up' ? request.method === 'PUT' && request.bytes > 100 : place.isContent(request);
+          const isWhole = request.method === 'PUT' && request.bytes > 100;
+          const holdsFile = direction === 'up' ? isWhole || place.isPart(request) : place.isContent(request);
           return holdsFile && ++flipped <= 2 ? { kind: 'flip', way: direction, at: 100 } : undefined;
         });
-        await copyFolder(job.source, job.destination, job);
+        await copyParallel(job.source, job.destination, job);
         t.ok(flipped >= 2);
         await isDone(t);
+        await isTidy(t);
       });
 
       t.test(`a file that is replaced while it is on its way ${direction} arrives as it is then`, async (t) => {
-        const { proxy, job, replace, isDone } = await stand(t, place, direction);
+        const { proxy, job, replace, isDone, isTidy } = await stand(t, place, direction);
         const isPart = direction === 'up' ? place.isPart : place.isContent;
         const { watch } = proxy;
         let parts = 0;
@@ -81,24 +87,26 @@ for (const [name, start] of Object.entries(PLACES)) {
           await watch(request);
           if (isPart(request) && ++parts === 4) await replace();
         };
-        await copyFolder(job.source, job.destination, job);
+        await copyParallel(job.source, job.destination, job);
         await isDone(t);
+        await isTidy(t);
       });
 
       for (const [code, refuse] of Object.entries(place.refusals)) {
         // Reading takes no space.
         if (code === 'E_NO_SPACE' && direction === 'down') continue;
         t.test(`${code} ${direction} is told at once, and nothing has changed`, async (t) => {
-          const { job, asked, isDone, isUndone } = await stand(t, place, direction);
+          const { job, asked, isDone, isUndone, isTidy } = await stand(t, place, direction);
           const end = refuse();
-          const error: unknown = await copyFolder(job.source, job.destination, job).catch(
+          const error: unknown = await copyParallel(job.source, job.destination, job).catch(
             (failure: unknown) => failure,
           );
           end();
           isForPeople(error, code);
           t.same([...asked().values()], [...asked().values()].fill(1), 'nothing is asked twice');
           await isUndone(t);
-          await copyFolder(job.source, job.destination, job);
+          await isTidy(t);
+          await copyParallel(job.source, job.destination, job);
           await isDone(t);
         });
 
@@ -109,13 +117,13 @@ for (const [name, start] of Object.entries(PLACES)) {
             if (--left === 0) end = refuse();
             return undefined;
           };
-          const error: unknown = await copyFolder(job.source, job.destination, job).catch(
+          const error: unknown = await copyParallel(job.source, job.destination, job).catch(
             (failure: unknown) => failure,
           );
           end();
           proxy.plan = () => undefined;
           isForPeople(error, code);
-          await copyFolder(job.source, job.destination, job);
+          await copyParallel(job.source, job.destination, job);
           await isDone(t);
         });
 
@@ -127,11 +135,12 @@ for (const [name, start] of Object.entries(PLACES)) {
     }
 
     t.test('an upload that fails for good is given up at the store too', async (t) => {
-      const { proxy, job, isUndone } = await stand(t, place, 'up');
+      const { proxy, job, isUndone, isTidy } = await stand(t, place, 'up');
       let parts = 0;
       proxy.plan = (request) => (place.isPart(request) && ++parts > 5 ? { kind: 'answer', status: 403 } : undefined);
-      await t.rejects(copyFolder(job.source, job.destination, { ...job, files: [LARGE] }), { code: 'E_DENIED' });
+      await t.rejects(copyParallel(job.source, job.destination, { ...job, files: [LARGE] }), { code: 'E_DENIED' });
       await isUndone(t);
+      await isTidy(t);
     });
 
     t.test('a disk that is full in the middle of a file keeps nothing of it', { skip: noSmallDisk }, async (t) => {
@@ -142,8 +151,8 @@ for (const [name, start] of Object.entries(PLACES)) {
           readdirSync(disk).filter((name) => !isPartial(name)),
           [],
         );
-      const copy = copyFile(`${job.source}/${LARGE}`, join(disk, 'large'), job);
-      await t.rejects(copy, { code: 'E_NO_SPACE', message: /large: no space left on the device; free some/ });
+      const filling = copy(`${job.source}/${LARGE}`, join(disk, 'large'), job);
+      await t.rejects(filling, { code: 'E_NO_SPACE', message: /large: no space left on the device; free some/ });
       t.same(readdirSync(disk), []);
     });
 
@@ -152,9 +161,9 @@ for (const [name, start] of Object.entries(PLACES)) {
       // The last part has one byte.
       const isLast = (request: Passing): boolean => place.isPart(request) && request.bytes === 1;
       proxy.plan = (request) => (isLast(request) ? { kind: 'cut', way: 'up', after: 0 } : undefined);
-      await t.rejects(copyFolder(job.source, job.destination, job), { code: 'E_NETWORK' });
+      await t.rejects(copyParallel(job.source, job.destination, job), { code: 'E_NETWORK' });
       proxy.plan = () => undefined;
-      t.match(await copyFolder(job.source, job.destination, job), { present: 10 * job.partSize + 1000, bytes: 1 });
+      t.match(await copyParallel(job.source, job.destination, job), { present: 10 * job.partSize + 1000, bytes: 1 });
       await isDone(t);
     });
   });

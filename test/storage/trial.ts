@@ -6,7 +6,7 @@ import { strict as assert } from 'node:assert';
 import { pathToFileURL } from 'node:url';
 import { MindtsError } from '../../sdk/base/errors.js';
 import { type Random, seededRandom } from '../../sdk/base/random.js';
-import { copyFolder } from '../../sdk/storage/copy.js';
+import { copyParallel } from '../../sdk/storage/copy.js';
 import type { Passing } from '../services/fault-proxy.js';
 import { randomFaults } from '../services/faults.js';
 import { fill, type TestPlace } from '../services/places.js';
@@ -45,8 +45,8 @@ export async function runTrial(trial: Trial): Promise<Met> {
 
 async function tried({ seed, from, to, kills }: Trial): Promise<Met> {
   const random = seededRandom(seed, 'trial');
-  const partSize = Math.max(from.leastPart, to.leastPart, 64 * 1024);
-  const tree = randomTree(random, { partSize });
+  const partSize = Math.max(from.leastPart, to.leastPart);
+  const tree = randomTree(random, { partSize, takes: (name) => from.takes(name) && to.takes(name) });
   // From a calm network to one where every other request fails.
   const share = 0.5 * random.uniform();
   const [source, destination] = [`from-${seed}`, `to-${seed}`];
@@ -93,7 +93,7 @@ async function tried({ seed, from, to, kills }: Trial): Promise<Met> {
   assertEqual(await from.look(source), tree, 'the source is as it was');
   assertEqual(await to.look(destination), new Map([...before, ...tree]), 'both sides are equal');
   if (to.proxy !== undefined) assert.deepEqual(await to.begun(destination), [], 'nothing is left begun');
-  const again = await copyFolder(job.source, job.destination, { partSize });
+  const again = await copyParallel(job.source, job.destination, { partSize });
   assert.deepEqual(
     { files: again.files, skipped: again.skipped },
     { files: 0, skipped: tree.size },
@@ -126,7 +126,7 @@ function olderFiles(random: Random, tree: Tree): Tree {
 async function untilDone({ source, destination, ...options }: Job): Promise<void> {
   for (let left = 10; ; left--) {
     try {
-      await copyFolder(source, destination, options);
+      await copyParallel(source, destination, options);
       return;
     } catch (error) {
       if (!(error instanceof MindtsError) || left === 0) throw error;

@@ -1,24 +1,33 @@
-/** The names of zip entries: what their bytes say, and which of them are safe to write. */
+/** The names in archives: what their bytes say, and which of them are safe to write. */
+import { TextDecoder } from 'node:util';
 import { crc32 } from 'node:zlib';
 
-/** The parts of a directory entry that say its name. */
+/** The parts of a zip's directory entry that say its name. */
 export interface RawName {
   readonly fileNameRaw: Uint8Array;
   readonly extraFields: readonly { readonly id: number; readonly data: Buffer }[];
 }
 
 /**
- * An entry's name: from its Unicode extra field (0x7075) if that belongs to it, else as UTF-8 if it is that,
- * else as GB 18030, which Chinese Windows writes, else as code page 437, which the format prescribes.
+ * A zip entry's name: from its Unicode extra field (0x7075) if that belongs to it, else as {@link decodeBytes} reads it.
  * The UTF-8 flag needs no look: a name that is UTF-8 is read so with it or without.
  *
  * @example
  * decodeName({ fileNameRaw: Uint8Array.of(0xca, 0xfd, 0xd7, 0xd6), extraFields: [] }); // '数字'
  */
 export function decodeName({ fileNameRaw, extraFields }: RawName): string {
-  const unicode = unicodePath(fileNameRaw, extraFields);
-  if (unicode !== undefined) return unicode;
-  return decoded('utf-8', fileNameRaw) ?? decoded('gb18030', fileNameRaw) ?? decodeCp437(fileNameRaw);
+  return unicodePath(fileNameRaw, extraFields) ?? decodeBytes(fileNameRaw);
+}
+
+/**
+ * A name as UTF-8 if it is that, else as GB 18030, which Chinese Windows writes, else as code page 437, which the zip format
+ * prescribes.
+ *
+ * @example
+ * decodeBytes(Uint8Array.of(0xca, 0xfd, 0xd7, 0xd6)); // '数字'
+ */
+export function decodeBytes(raw: Uint8Array): string {
+  return decoded(UTF8, raw) ?? decoded(GB18030, raw) ?? decodeCp437(raw);
 }
 
 /**
@@ -50,15 +59,19 @@ export function tidyName(name: string): string {
 function unicodePath(raw: Uint8Array, fields: RawName['extraFields']): string | undefined {
   for (const { id, data } of fields) {
     if (id === 0x7075 && data.length > 5 && data[0] === 1 && data.readUInt32LE(1) === crc32(raw)) {
-      return decoded('utf-8', data.subarray(5));
+      return decoded(UTF8, data.subarray(5));
     }
   }
   return undefined;
 }
 
-function decoded(encoding: 'utf-8' | 'gb18030', bytes: Uint8Array): string | undefined {
+// Made once: that takes longer than to decode a name.
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const GB18030 = new TextDecoder('gb18030', { fatal: true, ignoreBOM: true });
+
+function decoded(decoder: TextDecoder, bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes);
+    return decoder.decode(bytes);
   } catch {
     return undefined;
   }

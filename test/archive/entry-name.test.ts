@@ -1,7 +1,7 @@
 import { join, sep } from 'node:path';
 import * as fc from 'fast-check';
 import { test } from 'tap';
-import { decodeName, nameFault, tidyName } from '../../sdk/archive/zip-name.js';
+import { decodeName, nameFault, tidyName } from '../../sdk/archive/entry-name.js';
 import { unicodePath } from './craft.js';
 
 function decode(raw: Buffer, unicode?: Buffer): string {
