@@ -40,7 +40,7 @@ export default mindts.launch(import.meta.url, spec, async (args) => {
   const report = mindts.classificationReport(predictions, testSet.labels, classes);
   await mindts.writeFileAtomic(join(output.folder, 'result.txt'), lines.join(''));
   await mindts.writeFileAtomic(join(output.folder, 'result.json'), `${JSON.stringify(report, undefined, 2)}\n`);
-  await mindts.copyFolder(output.folder, args.result_url);
+  await mindts.copyParallel(output.folder, args.result_url);
   mindts.log.info(
     `accuracy ${(100 * report.accuracy).toFixed(2)} % of ${testSet.size} images; details in ${args.result_url}`,
   );

@@ -50,7 +50,7 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   // Write, copy back.
   const info = mindts.dataInfo(photos, pass, read);
   await mindts.writeFileAtomic(join(output.folder, 'data_info.json'), `${JSON.stringify(info, undefined, 2)}\n`);
-  await mindts.copyFolder(output.folder, args.train_url);
+  await mindts.copyParallel(output.folder, args.train_url);
   const left = args.drop_remainder && read.batches === info.batches ? photos.size % args.batch_size : 0;
   mindts.log.info(
     `read ${read.images} images in ${read.batches} ${read.batches === 1 ? 'batch' : 'batches'}, ` +

@@ -58,7 +58,7 @@ export type { Layer, Value, WeightOptions, Window } from './nn/value.js';
 export type { WindowOptions } from './nn/window.js';
 export { type Output, prepareOutput } from './platform/output.js';
 export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
-export { copyFile, copyFolder } from './storage/copy.js';
+export { copy, copyParallel } from './storage/copy.js';
 export { type Callback, type EpochRecord, type Json, type Run, type StopReason } from './train/callback.js';
 export { HistoryFile } from './train/callbacks/history-file.js';
 export { LearningRateScheduler } from './train/callbacks/learning-rate-scheduler.js';

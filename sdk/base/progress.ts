@@ -5,12 +5,17 @@
  */
 import { clearLine, cursorTo } from 'node:readline';
 import type { WriteStream } from 'node:tty';
+import { amount, duration } from './amounts.js';
 import { isFirstRank, log, outlive, takeLastLine, writeLine } from './log.js';
 
 /** Something that takes a while. After `done` or `fail`, nothing more is shown. */
 export interface Progress {
   /** `done` units are through. Cheap enough to call at every step. */
   update(done: number, note?: string): void;
+  /** There are `total` units, which was not known at the beginning. */
+  expect(total: number): void;
+  /** Of the units that are through, so many took no time, having been through before: they do not count for the time that is left. */
+  credit(before: number): void;
   /** All is through. */
   done(note?: string): void;
   /** It ended before all was through; why is for the error to say. */
@@ -44,13 +49,16 @@ export function startProgress(
   task: Task,
   { stream = process.stderr, now = () => performance.now() }: Surroundings = {},
 ): Progress {
-  if (!isFirstRank()) return { update() {}, done() {}, fail() {}, clear() {} };
+  if (!isFirstRank()) return { update() {}, expect() {}, credit() {}, done() {}, fail() {}, clear() {} };
   const start = now();
-  let done = 0;
+  let { total } = task;
+  let [done, before] = [0, 0];
   let note = '';
   let nextLine = start + SOON_MS;
   let ended = false;
-  const look = (): View => ({ ...task, label: oneLine(task.label), done, note, seconds: (now() - start) / 1000 });
+  const look = (): View => {
+    return { ...task, label: oneLine(task.label), total, done, before, note, seconds: (now() - start) / 1000 };
+  };
   const stopDrawing = isTerminal(stream) ? draw(stream, look) : undefined;
 
   function end(line: (view: View) => string): void {
@@ -69,8 +77,14 @@ export function startProgress(
       const view = look();
       writeLine(stream, `${view.label}: ${share(view)}${counts(view)}`);
     },
+    expect(count) {
+      total = count;
+    },
+    credit(count) {
+      before = count;
+    },
     done(lastNote = '') {
-      done = task.total ?? done;
+      done = total ?? done;
       note = oneLine(lastNote);
       end((view) => `${view.label}: ${amount(done, task.unit)} in ${duration(view.seconds)}${noted(view)}`);
     },
@@ -89,7 +103,8 @@ const LINE_EVERY_MS = 10_000;
 const FRAME_EVERY_MS = 100;
 const BAR_WIDTH = 24;
 
-interface Surroundings {
+/** For tests: where a task is shown, and a clock in milliseconds. */
+export interface Surroundings {
   readonly stream?: NodeJS.WritableStream;
   readonly now?: () => number;
 }
@@ -97,6 +112,7 @@ interface Surroundings {
 /** A task as it stands. */
 interface View extends Task {
   readonly done: number;
+  readonly before: number;
   readonly note: string;
   readonly seconds: number;
 }
@@ -120,10 +136,12 @@ function draw(stream: WriteStream, look: () => View): (() => void) | undefined {
   outlive(stream);
 
   async function start(): Promise<void> {
-    const frame = look().total === undefined ? await spinner() : await bar();
+    // The total may become known while this is drawn.
+    const [withoutTotal, withTotal] = [await spinner(), await bar()];
     if (stopped) return;
     const paint = (): void => {
-      const line = cut(frame(look()), stream.columns || 80);
+      const view = look();
+      const line = cut((view.total === undefined ? withoutTotal : withTotal)(view), stream.columns || 80);
       cursorTo(stream, 0);
       stream.write(line);
       clearLine(stream, 1);
@@ -175,8 +193,9 @@ async function spinner(): Promise<(view: View) => string> {
 
 /** `400/1000 images, 12 s left, loss 0.2` */
 function counts(view: View): string {
-  const { done, total, seconds } = view;
-  const left = total === undefined || done <= 0 ? undefined : Math.max(0, (seconds * (total - done)) / done);
+  const { done, before, total, seconds } = view;
+  const left =
+    total === undefined || done <= before ? undefined : Math.max(0, (seconds * (total - done)) / (done - before));
   return `${ofTotal(view)}, ${left === undefined ? duration(seconds) : `${duration(left)} left`}${noted(view)}`;
 }
 
@@ -193,22 +212,6 @@ function share(view: View): string {
 
 function fraction({ done, total }: View): number {
   return total === undefined || total <= 0 ? 1 : Math.min(1, Math.max(0, done / total));
-}
-
-/** `60000 images`, `11.6 MB` */
-function amount(count: number, unit: string): string {
-  if (unit !== 'bytes' || count < 1000) return `${count} ${unit}`;
-  const power = Math.min(4, Math.floor(Math.log10(count) / 3));
-  return `${(count / 1000 ** power).toFixed(1)} ${['', 'kB', 'MB', 'GB', 'TB'][power]}`;
-}
-
-/** `0.8 s`, `12 s`, `3 min 5 s`, `2 h 7 min` */
-function duration(seconds: number): string {
-  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
 function noted({ note }: View): string {

@@ -20,6 +20,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   read_imagenet: { description: 'read a folder of photos once, as training would', load: launchFile('read_imagenet') },
   ckpt: { description: 'look into checkpoints and convert them', load: async () => (await import('./ckpt.js')).ckpt },
   dataset: { description: 'make and look into data sets', load: async () => (await import('./dataset.js')).dataset },
+  fs: {
+    description: 'copy, list, read and remove files of any store, as moxing does',
+    load: async () => (await import('./fs.js')).fs,
+  },
   doctor: {
     description: 'say what this machine can do, and what is missing',
     load: async () => (await import('./doctor.js')).doctor,

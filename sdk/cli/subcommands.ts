@@ -8,7 +8,7 @@ import { runToEnd } from './report.js';
 
 /** One command of a family. */
 export interface Subcommand {
-  /** What follows its name, such as `FILE`; each word is one argument. */
+  /** What follows its name, such as `FILE`; each word is one argument, `[TEXT]` one that may be left out, `URL...` one or more. */
   readonly usage: string;
   readonly description: string;
   run(argv: readonly string[], name: string): Promise<void>;
@@ -21,6 +21,8 @@ export function subcommand<V extends object>(spec: {
   readonly usage: string;
   readonly description: string;
   readonly options: Options<V>;
+  /** Whether a flag that is not known is an error; else it is passed over, as launch files do. */
+  readonly isStrict?: boolean;
   readonly run: (args: V, ...positionals: readonly string[]) => Promise<void>;
 }): Subcommand {
   const { usage, description } = spec;
@@ -36,9 +38,11 @@ export function subcommand<V extends object>(spec: {
       }
       await runToEnd(argv, async () => {
         const { values, positionals, warnings } = parseOptions(spec.options, argv, { also: COMMON });
-        for (const warning of warnings) log.warn(warning);
-        const wanted = usage === '' ? [] : usage.split(' ');
-        if (positionals.length !== wanted.length) {
+        for (const warning of warnings) {
+          if (spec.isStrict) throw new ArgumentError('E_ARGUMENT_UNKNOWN', warning.replace(/^passed over /, ''));
+          log.warn(warning);
+        }
+        if (!takes(usage, positionals.length)) {
           throw new ArgumentError('E_ARGUMENT_COUNT', `usage: ${name} ${usage}`.trim());
         }
         await spec.run(values, ...positionals);
@@ -47,13 +51,25 @@ export function subcommand<V extends object>(spec: {
   };
 }
 
-/** Makes the command that chooses among subcommands. */
+function takes(usage: string, given: number): boolean {
+  const words = usage === '' ? [] : usage.split(' ');
+  const least = words.filter((word) => !word.startsWith('[')).length;
+  return given >= least && (given <= words.length || usage.endsWith('...'));
+}
+
+/**
+ * Makes the command that chooses among subcommands.
+ *
+ * @param aliases other names of the members
+ */
 export function family(
   name: string,
   description: string,
   members: Readonly<Record<string, Subcommand>>,
+  aliases: Readonly<Record<string, string>> = {},
 ): (argv: readonly string[]) => Promise<void> {
-  return async ([chosen, ...rest]) => {
+  return async ([called, ...rest]) => {
+    const chosen = called !== undefined && Object.hasOwn(aliases, called) ? aliases[called] : called;
     if (chosen !== undefined && Object.hasOwn(members, chosen)) {
       await members[chosen].run(rest, `mindts ${name} ${chosen}`);
       return;
@@ -63,8 +79,11 @@ export function family(
       process.exitCode = 2;
       return;
     }
+    const width = Math.max(24, ...Object.entries(members).map(([key, { usage }]) => key.length + 1 + usage.length));
     const rows = Object.entries(members).map(([key, member]) => {
-      return `  ${`${key} ${member.usage}`.padEnd(24)} ${member.description}`;
+      const others = Object.keys(aliases).filter((alias) => aliases[alias] === key);
+      const also = others.length > 0 ? ` (${others.join(', ')})` : '';
+      return `  ${`${key} ${member.usage}`.padEnd(width)} ${member.description}${also}`;
     });
     console.log([description, '', `Usage: mindts ${name} <command> [options]`, '', ...rows].join('\n'));
     if (chosen === undefined) process.exitCode = 2;

@@ -8,7 +8,7 @@ import { log } from '../base/log.js';
 import { isRunning, processMark } from '../base/process-mark.js';
 import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
 import { type CheckpointName, compareCheckpoints, parseCheckpointName } from '../checkpoint/name.js';
-import { copyFile } from '../storage/copy.js';
+import { copy } from '../storage/copy.js';
 import { storeFor } from '../storage/stores.js';
 import { joinUrl, shownUrl } from '../storage/url.js';
 import { workFolder } from './work-folders.js';
@@ -205,11 +205,11 @@ async function loadInto(folder: string, url: string, file: string): Promise<Chec
   if (path === url) return loadCheckpoint(path);
   const fetched = join(folder, `fetched-${file}`);
   try {
-    await copyFile(url, fetched);
+    await copy(url, fetched);
     const checkpoint = await loadCheckpoint(fetched);
     await rename(fetched, path);
     const history = joinUrl(url.slice(0, url.lastIndexOf('/')), 'history.json');
-    if (await (await storeFor(history)).stat(history)) await copyFile(history, join(folder, 'history.json'));
+    if (await (await storeFor(history)).stat(history)) await copy(history, join(folder, 'history.json'));
     return checkpoint;
   } catch (error) {
     await rm(fetched, { force: true });

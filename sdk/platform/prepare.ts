@@ -11,7 +11,8 @@ import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
-import { copyFile, copyFolder } from '../storage/copy.js';
+import { copy, copyParallel } from '../storage/copy.js';
+import { showCopy } from '../storage/show-copy.js';
 import type { Store } from '../storage/store.js';
 import { localPathOf, storeFor } from '../storage/stores.js';
 import { joinUrl, nameOf, shownUrl } from '../storage/url.js';
@@ -64,7 +65,7 @@ export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
   const path = join(workFolder('checkpoint', url), nameOf(url));
-  await copyFile(url, path);
+  log.info(`copied ${await showCopy(url, (onProgress) => copy(url, path, { onProgress }))}`);
   return path;
 }
 
@@ -79,7 +80,7 @@ export async function fetchCheckpoint(url: string): Promise<string> {
   const folder = url.slice(0, url.lastIndexOf('/'));
   const { manifest } = parseModelJson(await readFile(path), shownUrl(url));
   for (const name of manifest.flatMap(({ paths }) => paths))
-    await copyFile(joinUrl(folder, name), join(dirname(path), name));
+    await copy(joinUrl(folder, name), join(dirname(path), name));
   return path;
 }
 
@@ -97,16 +98,7 @@ async function drawDigits(): Promise<string> {
 
 async function copyHere(url: string): Promise<string> {
   const folder = workFolder('data', url);
-  const progress = startProgress({ label: `copying ${shownUrl(url)}`, unit: 'bytes' });
-  try {
-    const { files } = await copyFolder(url, folder, {
-      onProgress: ({ bytes }) => progress.update(bytes),
-    });
-    progress.done(`${files} files`);
-  } catch (error) {
-    progress.fail();
-    throw error;
-  }
+  log.info(`copied ${await showCopy(url, (onProgress) => copyParallel(url, folder, { onProgress }))}`);
   return folder;
 }
 

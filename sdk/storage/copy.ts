@@ -1,12 +1,14 @@
 /** Copies between any two stores: verified, whole or not at all, and only what is missing. */
 import { StorageError } from '../base/errors.js';
 import { isPartial } from '../base/files.js';
+import { asFolder, isFolder } from './calls.js';
+import { forEach } from './for-each.js';
 import { compareNames } from './names.js';
 import { isSame } from './same.js';
 import type { Entry, Listed } from './store.js';
-import { storeFor } from './stores.js';
+import { storeFor, writableStoreFor } from './stores.js';
 import { type Place, transfer } from './transfer.js';
-import { joinUrl, schemeOf, shownUrl } from './url.js';
+import { joinUrl, nameOf, schemeOf, shownUrl } from './url.js';
 
 /** How far a copy is, or what it did. */
 export interface CopyProgress {
@@ -23,11 +25,16 @@ export interface CopyProgress {
 export interface CopyOptions {
   /** Called after every file and every part of a large one. */
   readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
+  /**
+   * Bytes of a part of a large file, and the most that a file may have to be copied at one stroke; default 8 MiB. At least 64 KiB;
+   * larger where a store demands it (S3: 5 MiB), and for files of more than 10 000 parts.
+   */
+  readonly partSize?: number | undefined;
   /** Stops the copy, which then throws the signal's reason: files that are whole stay, what was begun is given up. */
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface CopyFolderOptions extends CopyOptions {
+export interface CopyParallelOptions extends CopyOptions {
   /** Files under way at once; default 16. */
   readonly concurrency?: number | undefined;
   /** Copies also what the destination has already; default false. */
@@ -43,17 +50,24 @@ export interface CopyFolderOptions extends CopyOptions {
  * an older file at the destination then stays as it was
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
- * await copyFile('in/a.txt', 'copies/a.txt'); // 5
+ * await copy('in/a.txt', 'copies/a.txt'); // 5
  */
-export async function copyFile(
+export async function copy(
   source: string,
   destination: string,
-  { onProgress, signal }: CopyOptions = {},
+  { onProgress, partSize, signal }: CopyOptions = {},
 ): Promise<number> {
-  const [from, to] = await Promise.all([placeOf(source), placeOf(destination)]);
+  const from: Place = { store: await storeFor(source), url: source };
+  const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await existing(from);
-  if (entry.kind === 'folder')
-    throw new StorageError('E_NOT_FILE', `${shownUrl(source)} is a folder: name a file in it`);
+  if (entry.kind === 'folder') {
+    throw new StorageError(
+      'E_NOT_FILE',
+      `${shownUrl(source)} is a folder: copy it with copyParallel (as a command copy_parallel, or copy --recursive), or name a file in it`,
+    );
+  }
+  const there = await to.store.stat(destination);
+  if (destination.endsWith('/') || there?.kind === 'folder') throw isFolder(destination, nameOf(source));
   if ((await from.store.locate(source)) === (await to.store.locate(destination))) return entry.size;
   let [bytes, present] = [0, 0];
   const onBytes = (count: number, moved: boolean): void => {
@@ -61,7 +75,8 @@ export async function copyFile(
     else present += count;
     onProgress?.({ files: 0, skipped: 0, bytes, present });
   };
-  await transfer(from, to, entry, { onBytes, signal });
+  await transfer(from, to, entry, { onBytes, partSize, signal });
+  onProgress?.({ files: 1, skipped: 0, bytes, present });
   return entry.size;
 }
 
@@ -74,17 +89,19 @@ export async function copyFile(
  * or in a circle), `E_CASE` (two names that the destination takes for one), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, …
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
- * await copyFolder('in', 'copies'); // { files: 1, skipped: 0, bytes: 5, present: 0 }
- * await copyFolder('in', 'copies'); // { files: 0, skipped: 1, bytes: 0, present: 5 }
+ * await copyParallel('in', 'copies'); // { files: 1, skipped: 0, bytes: 5, present: 0 }
+ * await copyParallel('in', 'copies'); // { files: 0, skipped: 1, bytes: 0, present: 5 }
  */
-export async function copyFolder(
+export async function copyParallel(
   source: string,
   destination: string,
-  { concurrency = 16, overwrite = false, files: only, onProgress, signal }: CopyFolderOptions = {},
+  { concurrency = 16, overwrite = false, files: only, onProgress, partSize, signal }: CopyParallelOptions = {},
 ): Promise<CopyProgress> {
-  const [from, to] = await Promise.all([placeOf(source), placeOf(destination)]);
+  const from: Place = { store: await storeFor(source), url: source };
+  const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await existing(from);
-  if (entry.kind === 'file') throw new StorageError('E_NOT_FOLDER', `${shownUrl(source)} is a file: name its folder`);
+  if (entry.kind === 'file') throw await isFile(from);
+  if ((await to.store.stat(destination))?.kind === 'file') throw await isFile(to);
   const isForbidden = await intoItself(from, to);
 
   let [files, skipped, bytes, present] = [0, 0, 0, 0];
@@ -96,6 +113,7 @@ export async function copyFolder(
       present += file.size;
     } else {
       await transfer(here, target, file, {
+        partSize,
         signal,
         onBytes: (count, moved) => {
           if (moved) bytes += count;
@@ -119,10 +137,6 @@ export async function isSamePlace(a: string, b: string): Promise<boolean> {
   return (await (await storeFor(a)).locate(a)) === (await (await storeFor(b)).locate(b));
 }
 
-async function placeOf(url: string): Promise<Place> {
-  return { store: await storeFor(url), url };
-}
-
 function below({ store, url }: Place, name: string): Place {
   return { store, url: joinUrl(url, name) };
 }
@@ -131,6 +145,13 @@ async function existing({ store, url }: Place): Promise<Entry> {
   const entry = await store.stat(url);
   if (entry === undefined) throw new StorageError('E_NOT_FOUND', `${shownUrl(url)} does not exist: check its spelling`);
   return entry;
+}
+
+/** The error for a file where a folder is wanted. An object store may have a folder of that name too. */
+async function isFile({ store, url }: Place): Promise<StorageError> {
+  const folder = await store.stat(asFolder(url));
+  const advice = folder === undefined ? 'name a folder' : `the folder of that name is ${shownUrl(asFolder(url))}`;
+  return new StorageError('E_NOT_FOLDER', `${shownUrl(url)} is a file: ${advice}`);
 }
 
 /** A file to copy, and what the destination has under its name. */
@@ -164,10 +185,6 @@ async function* pairs(
   } finally {
     await present.return?.();
   }
-}
-
-function asFolder(url: string): string {
-  return url.endsWith('/') ? url : `${url}/`;
 }
 
 /** Where the destination takes `A` and `a` for one name, the second of the two is refused before it replaces the first. */
@@ -232,28 +249,7 @@ async function intoItself(from: Place, to: Place): Promise<(folder: string) => P
   return async (folder) => isWithin(await from.store.locate(folder), destination);
 }
 
-function isWithin(inner: string, outer: string): boolean {
+/** Whether a place, as {@link Store.locate} names it, is another one or lies in it. */
+export function isWithin(inner: string, outer: string): boolean {
   return `${inner}/`.startsWith(`${outer}/`);
-}
-
-/** Runs `action` on every item, `concurrency` at once; after a failure begins no more, then throws the first. */
-async function forEach<T>(
-  items: AsyncGenerator<T>,
-  { concurrency, signal }: { readonly concurrency: number; readonly signal: AbortSignal | undefined },
-  action: (item: T) => Promise<void>,
-): Promise<void> {
-  const failures: unknown[] = [];
-  async function work(): Promise<void> {
-    try {
-      for (let next = await items.next(); !next.done && failures.length === 0; next = await items.next()) {
-        signal?.throwIfAborted();
-        await action(next.value);
-      }
-    } catch (error) {
-      failures.push(error);
-    }
-  }
-  await Promise.all(Array.from({ length: Math.max(1, concurrency) }, work));
-  await items.return(undefined);
-  if (failures.length > 0) throw failures[0];
 }

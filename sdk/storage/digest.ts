@@ -1,14 +1,18 @@
 /** Checksums that stores give for their files, computed here from the bytes in their order. */
 import { createHash } from 'node:crypto';
+import { blocksHasher } from './crc-digest.js';
+import { Crc64 } from './crc64.js';
 
 /**
  * What a store says of a file's content.
  * `md5`: of the whole. `md5-parts`: the MD5 of the MD5s of its parts, of `partSize` bytes each but the last, and `-` and their number, as
- * S3 gives it (its ETag) for what was uploaded in parts.
+ * S3 gives it (its ETag) for what was uploaded in parts. `crc64`: CRC-64/XZ of the whole as a decimal number, as OSS gives it.
+ * `md5-crc32c`: HDFS's, of blocks of `blockSize` bytes.
  */
 export type Digest =
-  | { readonly algorithm: 'md5'; readonly value: string }
-  | { readonly algorithm: 'md5-parts'; readonly value: string; readonly partSize: number };
+  | { readonly algorithm: 'md5' | 'crc64'; readonly value: string }
+  | { readonly algorithm: 'md5-parts'; readonly value: string; readonly partSize: number }
+  | { readonly algorithm: 'md5-crc32c'; readonly value: string; readonly blockSize: number };
 
 /** Takes a file's bytes in their order; `value` then says what the store must have said. */
 export interface Hasher {
@@ -32,6 +36,12 @@ export function hasherFor(digest: Digest): Hasher {
     }
     case 'md5-parts':
       return partsHasher(digest.partSize);
+    case 'crc64': {
+      const sum = new Crc64();
+      return { update: (data) => sum.update(data), value: () => sum.value().toString() };
+    }
+    case 'md5-crc32c':
+      return blocksHasher(digest.blockSize);
     default:
       return digest satisfies never;
   }

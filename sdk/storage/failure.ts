@@ -26,6 +26,14 @@ export function shrank(url: string, size: number, bytes: number): StorageError {
   );
 }
 
+/** A write to a store that is only read from. */
+export function readOnly(url: string): StorageError {
+  return new StorageError(
+    'E_READ_ONLY',
+    `${shownUrl(url)} is on a web server, which is only read from: choose another place`,
+  );
+}
+
 interface Failure {
   readonly code: string;
   readonly advice: string;

@@ -26,7 +26,7 @@ export interface HttpFailure {
  */
 export function httpFailure(failure: HttpFailure): StorageError {
   const { doing, url, endpoint, status, code = '', message = '', retryAfter, cause } = failure;
-  const { known, advice = '', passes = false } = classify(status, code);
+  const { known, advice = '', passes = false } = classify(status, code, message);
   const word = [code, message].filter((text) => text !== '').join(': ') || `HTTP ${status}`;
   const text = `cannot ${doing} ${shownUrl(url)}: ${oneLine(word)} (${shownUrl(endpoint)}, HTTP ${status})${advice === '' ? '' : `; ${advice}`}`;
   if (passes) return new PassingFailure(known, text, { cause, waitMs: waitOf(retryAfter) });
@@ -91,16 +91,20 @@ interface Verdict {
 }
 
 /** What is told by the store's own word goes before the status. */
-function classify(status: number, code: string): Verdict {
+function classify(status: number, code: string, message: string): Verdict {
+  // OSS has no word of its own for it.
+  if (/must be addressed using the specified endpoint|signing region/i.test(message)) return ELSEWHERE;
   const byWord = WORDS.find(([words]) => words.test(code))?.[1];
   return byWord ?? STATUSES[status] ?? (status >= 500 ? { known: 'E_SERVER', passes: true } : { known: 'E_HTTP' });
 }
 
 const NO_SPACE: Verdict = { known: 'E_NO_SPACE', advice: 'free some, or choose another place' };
+const ELSEWHERE: Verdict = { known: 'E_REGION', advice: 'check the region and the endpoint' };
 const BUSY: Verdict = { known: 'E_BUSY_STORE', passes: true };
 
 const WORDS: readonly (readonly [RegExp, Verdict])[] = [
   [/NoSuchBucket/, { known: 'E_BUCKET', advice: 'check the name of the bucket and the endpoint' }],
+  [/NoSuchUpload/, { known: 'E_NO_UPLOAD', advice: 'start again' }],
   [/SignatureDoesNotMatch/, { known: 'E_CREDENTIALS', advice: 'check the secret key, and the region' }],
   [/InvalidAccessKey|UnrecognizedClient/, { known: 'E_CREDENTIALS', advice: 'check the access key' }],
   [/RequestTimeTooSkewed|RequestExpired/, { known: 'E_CLOCK', advice: "set this machine's clock" }],
@@ -109,7 +113,7 @@ const WORDS: readonly (readonly [RegExp, Verdict])[] = [
   [/SlowDown|TooManyRequests|Throttl/, BUSY],
   [/RequestTimeout|InternalError/, { known: 'E_SERVER', passes: true }],
   [/QuotaExceeded|NotEnoughSpace|EntityTooLarge/, NO_SPACE],
-  [/Redirect$|AuthorizationHeaderMalformed/, { known: 'E_REGION', advice: 'check the region and the endpoint' }],
+  [/Redirect$|AuthorizationHeaderMalformed/, ELSEWHERE],
 ];
 
 const STATUSES: Readonly<Record<number, Verdict>> = {

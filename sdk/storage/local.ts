@@ -1,12 +1,25 @@
 /** The store of this machine: `file://` URLs and plain paths. */
 import { constants, createReadStream, type Stats } from 'node:fs';
-import { copyFile, open, opendir, realpath, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  type FileHandle,
+  open,
+  opendir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { StorageError, systemCode } from '../base/errors.js';
 import { exists, isPartial, makeFolder, partialName, replaceFile } from '../base/files.js';
 import { shrank, storageFailure } from './failure.js';
+import { appendWhole } from './local-append.js';
 import { localUpload } from './local-upload.js';
 import { compareNames } from './names.js';
 import { PassingFailure } from './retry.js';
@@ -31,11 +44,28 @@ export const localStore: Store = {
       throw storageFailure('read', url, error);
     }
   },
-  list(url, { recursive = true } = {}) {
-    return walk(localPath(url), '', { recursive, above: [] });
+  list(url, { recursive = true, folders = !recursive, prefix = '' } = {}) {
+    return walk(localPath(url), '', { recursive, folders, prefix, above: [] });
   },
   read(url, range) {
     return Readable.from(chunks(url, range), { objectMode: false });
+  },
+  async readInto(url, buffer, { start = 0, version }) {
+    try {
+      const file = await openVersion(localPath(url), version);
+      try {
+        for (let filled = 0; filled < buffer.length; ) {
+          const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, start + filled);
+          if (bytesRead === 0) return filled;
+          filled += bytesRead;
+        }
+        return buffer.length;
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw storageFailure('read', url, error);
+    }
   },
   write(url, data, { modified } = {}) {
     return replace(url, async (partial) => {
@@ -49,26 +79,22 @@ export const localStore: Store = {
     });
   },
   async upload(url, plan) {
-    try {
-      return await localUpload(localPath(url), plan);
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
+    const upload = await told(url, () => localUpload(localPath(url), plan));
+    return {
+      ...upload,
+      put: (part, data) => told(url, () => upload.put(part, data)),
+      finish: () => told(url, () => upload.finish()),
+      abandon: () => told(url, () => upload.abandon()),
+      leave: () => told(url, () => upload.leave()),
+    };
   },
-  async remove(url) {
-    try {
-      await rm(localPath(url), { recursive: true, force: true });
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
-  },
-  async makeFolder(url) {
-    try {
-      await makeFolder(localPath(url));
-    } catch (error) {
-      throw storageFailure('write', url, error);
-    }
-  },
+  remove: (url) =>
+    told(url, async () => {
+      const path = localPath(url);
+      if (dirname(path) === path) throw new StorageError('E_DENIED', `${path} is all there is: name a folder in it`);
+      await rm(path, { recursive: true, force: true });
+    }),
+  makeFolder: (url) => told(url, () => makeFolder(localPath(url))),
   async locate(url) {
     try {
       return `file://${(await realPath(localPath(url))).replace(/\/$/, '')}`;
@@ -101,6 +127,7 @@ export const localStore: Store = {
     });
     return true;
   },
+  append: (url, data) => told(url, () => appendWhole(localPath(url), data)),
   async rename(from, to) {
     try {
       await makeFolder(dirname(localPath(to)));
@@ -113,13 +140,18 @@ export const localStore: Store = {
   },
 };
 
-/** Copied files are not flushed one by one: a copy that a power cut tore has another size than its source, and is made again. */
-async function replace(url: string, fill: (partial: string) => Promise<void>): Promise<void> {
+/** System errors become errors for people. */
+async function told<T>(url: string, write: () => Promise<T>): Promise<T> {
   try {
-    await replaceFile(localPath(url), fill, { flush: false });
+    return await write();
   } catch (error) {
     throw storageFailure('write', url, error);
   }
+}
+
+/** Copied files are not flushed one by one: a copy that a power cut tore has another size than its source, and is made again. */
+function replace(url: string, fill: (partial: string) => Promise<void>): Promise<void> {
+  return told(url, () => replaceFile(localPath(url), fill, { flush: false }));
 }
 
 /**
@@ -156,23 +188,30 @@ function entryOf(path: string, info: Stats): Entry {
 
 interface Walk {
   readonly recursive: boolean;
+  readonly folders: boolean;
+  /** What names in the topmost folder begin with. */
+  readonly prefix: string;
   /** The real paths of the folders on the way here: to meet one again is a circle. */
   readonly above: readonly string[];
 }
 
-async function* walk(folder: string, prefix: string, { recursive, above }: Walk): AsyncGenerator<Listed> {
+async function* walk(folder: string, parents: string, options: Walk): AsyncGenerator<Listed> {
+  const { recursive, folders, above } = options;
   try {
     const here = await realpath(folder);
     if (above.includes(here)) {
       throw new StorageError('E_LINK', `${folder} is a link to a folder that it lies in, ${here}: remove the link`);
     }
-    const names = await sortedNames(folder);
+    const names = await sortedNames(folder, options);
     for (let at = 0; at < names.length; at += AT_ONCE) {
       const items = names.slice(at, at + AT_ONCE).map((name) => name.replace(/\/$/, ''));
-      const entries = await Promise.all(items.map((name) => statListed(join(folder, name))));
+      const entries = await Promise.all(items.map((name) => statListed(join(folder, name), folders)));
       for (const [i, entry] of entries.entries()) {
-        if (entry.kind === 'file' || !recursive) yield { ...entry, name: prefix + items[i] };
-        else yield* walk(join(folder, items[i]), `${prefix}${items[i]}/`, { recursive, above: [...above, here] });
+        if (entry === undefined) continue;
+        const name = parents + items[i];
+        if (entry.kind === 'file' || folders) yield { ...entry, name };
+        if (entry.kind === 'folder' && recursive)
+          yield* walk(join(folder, items[i]), `${name}/`, { ...options, prefix: '', above: [...above, here] });
       }
     }
   } catch (error) {
@@ -184,22 +223,28 @@ async function* walk(folder: string, prefix: string, { recursive, above }: Walk)
 const AT_ONCE = 64;
 
 /** What is in a folder, folders as `name/`, in the order that a {@link Store} promises. */
-async function sortedNames(folder: string): Promise<string[]> {
+async function sortedNames(folder: string, { folders, prefix }: Walk): Promise<string[]> {
   const names: string[] = [];
   for await (const item of await opendir(folder)) {
-    if (isPartial(item.name)) continue;
+    if (isPartial(item.name) || !item.name.startsWith(prefix)) continue;
     const isFolder =
-      item.isDirectory() || (!item.isFile() && (await statListed(join(folder, item.name))).kind === 'folder');
+      item.isDirectory() || (!item.isFile() && (await statListed(join(folder, item.name), folders))?.kind === 'folder');
     names.push(isFolder ? `${item.name}/` : item.name);
   }
   return names.sort(compareNames);
 }
 
-async function statListed(path: string): Promise<Entry> {
+/**
+ * A listing without folders is of what is to be copied: what cannot be is an error. Others pass over what is neither a file nor a folder,
+ * links to nothing among it.
+ */
+async function statListed(path: string, passesOver: boolean): Promise<Entry | undefined> {
   try {
-    return entryOf(path, await stat(path));
+    const info = await stat(path);
+    return passesOver && !info.isFile() && !info.isDirectory() ? undefined : entryOf(path, info);
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw storageFailure('read', path, error);
+    if (passesOver) return undefined;
     throw new StorageError(
       'E_LINK',
       `${path} is a link to nothing, or went away while it was listed: remove or mend it`,
@@ -217,16 +262,20 @@ async function* chunks(
   if (start >= end) return;
   const path = localPath(url);
   try {
-    const file = await open(path);
-    if (version !== undefined && String((await file.stat()).ino) !== version) {
-      await file.close();
-      throw new PassingFailure('E_CHANGED', `${path} was replaced while it was read: read it again`);
-    }
+    const file = await openVersion(path, version);
     // Node counts the last byte in; a range here does not.
     yield* createReadStream(path, { fd: file, start, end: end - 1, highWaterMark: 1 << 18 });
   } catch (error) {
     throw storageFailure('read', url, error);
   }
+}
+
+/** @throws PassingFailure `E_CHANGED` when the file is another one meanwhile */
+async function openVersion(path: string, version: string | undefined): Promise<FileHandle> {
+  const file = await open(path);
+  if (version === undefined || String((await file.stat()).ino) === version) return file;
+  await file.close();
+  throw new PassingFailure('E_CHANGED', `${path} was replaced while it was read: read it again`);
 }
 
 /** The folder itself, or the one nearest above it that exists. */

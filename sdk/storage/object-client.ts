@@ -36,7 +36,10 @@ export interface ObjectClient {
     readonly limit?: number;
     readonly from?: string | undefined;
   }): Promise<Page>;
-  /** The bytes from `start` up to but not including `end`; `info` is of the whole. @throws `E_CHANGED` when `version` is another, `E_NOT_FOUND` */
+  /**
+   * The bytes from `start` up to but not including `end`; `info` is of the whole. A connection that breaks is the body's error, of whatever class.
+   * @throws `E_CHANGED` when `version` is another, `E_NOT_FOUND`
+   */
   get(
     key: string,
     range: { readonly start: number; readonly end?: number | undefined; readonly version?: string | undefined },
@@ -45,7 +48,8 @@ export interface ObjectClient {
   put(key: string, data: Uint8Array, options: { readonly md5: string; readonly modified: number }): Promise<void>;
   /** The newest upload in parts of this very key that was begun and neither finished nor aborted. */
   unfinished(key: string): Promise<string | undefined>;
-  begin(key: string, options: { readonly modified: number }): Promise<string>;
+  /** @param options partSize: bytes of every part but the last; where the store forgets it, the client keeps it */
+  begin(key: string, options: { readonly modified: number; readonly partSize: number }): Promise<string>;
   /** The parts that are there, by their number from 1; undefined when there is no such upload. */
   parts(
     key: string,
@@ -59,9 +63,15 @@ export interface ObjectClient {
   abort(key: string, upload: string): Promise<void>;
   /** One that is not there is fine. */
   remove(key: string): Promise<void>;
-  /** Copies an object of any bucket of this endpoint, its time too; only up to 5 GiB. */
+  /** Copies an object of any bucket of this endpoint, its time too. */
   copy(fromBucket: string, fromKey: string, key: string): Promise<void>;
+  /** Bytes that `copy` takes at most; default 5 GiB. */
+  readonly mostCopied?: number | undefined;
+  /** Gives an object another time, where the store can and the object is not too large for it. */
+  retime?(key: string, modified: number): Promise<void>;
 }
 
 /** How part sizes are bounded by a store. */
 export const MOST_PARTS = 10_000;
+/** S3's and OBS's limit for copying at one stroke. */
+export const MOST_COPIED = 5 * 2 ** 30;

@@ -1,11 +1,14 @@
-/** A Store over an object store's client: folders out of keys, requests tried again, uploads in parts that are found again. */
+/** A Store over an object store's client: folders out of keys, and requests tried again. */
 import { Readable } from 'node:stream';
 import { StorageError } from '../base/errors.js';
-import { hasherFor, md5 } from './digest.js';
+import { md5 } from './digest.js';
+import { forEach } from './for-each.js';
 import { compareNames } from './names.js';
-import type { ObjectClient, ObjectInfo, Page } from './object-client.js';
-import { PassingFailure, retrying } from './retry.js';
-import type { ByteRange, Entry, Listed, Store, Upload, UploadPlan } from './store.js';
+import { MOST_COPIED, type ObjectClient, type ObjectInfo, type Page } from './object-client.js';
+import { chunksOf } from './object-read.js';
+import { begun, finished, resumable } from './object-upload.js';
+import { retrying } from './retry.js';
+import type { ByteRange, Entry, Listed, ListOptions, Store } from './store.js';
 import { schemeOf, shownUrl } from './url.js';
 
 /** Where an object lies, or would lie. An empty key is the bucket itself. */
@@ -19,8 +22,12 @@ interface Place {
  * Makes a Store of a client.
  *
  * @param connect gives the client of a bucket, the same for the same bucket
+ * @param options leastPart: bytes of a part but the last, at least; default S3's 5 MiB
  */
-export function objectStore(connect: (bucket: string) => Promise<ObjectClient>): Store {
+export function objectStore(
+  connect: (bucket: string) => Promise<ObjectClient>,
+  { leastPart = 5 * 2 ** 20 }: { readonly leastPart?: number } = {},
+): Store {
   async function at(url: string): Promise<Place> {
     const { bucket, key } = objectAt(url);
     return { client: await connect(bucket), bucket, key };
@@ -40,12 +47,14 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
   async function write(url: string, data: Readable | Uint8Array, { modified = Date.now() } = {}): Promise<void> {
     const { client, key } = await fileAt(url);
     const parts = data instanceof Uint8Array ? [data] : partsOf(data, STREAM_PART);
-    let [upload, waiting]: [string | undefined, Uint8Array | undefined] = [undefined, undefined];
+    let [upload, waiting, size]: [string | undefined, Uint8Array | undefined, number] = [undefined, undefined, 0];
     const etags: string[] = [];
-    async function putPart(part: Uint8Array): Promise<void> {
-      const id = (upload ??= await retrying(() => client.begin(key, { modified })));
+    async function putPart(part: Uint8Array): Promise<string> {
+      const id = (upload ??= await begun(client, key, { modified, partSize: STREAM_PART }));
       const sum = md5(part);
       etags.push(await retrying(() => client.putPart(key, id, etags.length + 1, part, sum)));
+      size += part.length;
+      return id;
     }
     try {
       // One that fits into a part is put at one stroke: only when another part has come is it an upload.
@@ -58,15 +67,24 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
         const sum = md5(last);
         await retrying(() => client.put(key, last, { md5: sum, modified }));
       } else {
-        const id: string = upload;
-        await putPart(last);
-        await retrying(() => client.finish(key, id, etags));
+        const id = await putPart(last);
+        await finished(client, key, { upload: id, etags, size, modified });
       }
     } catch (error) {
       const id = upload;
-      if (id !== undefined) await retrying(() => client.abort(key, id));
+      // What went wrong first is what to tell, even when the store does not answer at all.
+      if (id !== undefined) {
+        await retrying(() => client.abort(key, id)).catch((second: unknown) => {
+          if (!(second instanceof StorageError)) throw second;
+        });
+      }
       throw error;
     }
+  }
+
+  async function* chunks(url: string, range?: ByteRange): AsyncGenerator<Buffer> {
+    const { client, key } = await at(url);
+    yield* chunksOf({ client, key, url }, range);
   }
 
   /** @throws StorageError `E_NOT_FILE` for a bucket or a folder's URL */
@@ -81,9 +99,10 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
 
   return {
     keepsTimes: false,
+    leastPart,
     stat,
-    list: (url, { recursive = true } = {}) => list(url, at, recursive),
-    read: (url, range) => Readable.from(chunks(url, at, range), { objectMode: false }),
+    list: (url, options = {}) => list(url, at, options),
+    read: (url, range) => Readable.from(chunks(url, range), { objectMode: false }),
     write,
     async upload(url, plan) {
       const { client, key } = await fileAt(url);
@@ -96,8 +115,12 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
           'E_BUCKET',
           `${shownUrl(url)} is a whole bucket, ${bucket}: remove it with the store's own tools`,
         );
-      if (!key.endsWith('/')) await retrying(() => client.remove(key));
-      for await (const { name } of keysBelow(client, folderPrefix(key))) await retrying(() => client.remove(name));
+      const isFile = !key.endsWith('/') && (await retrying(() => client.head(key))) !== undefined;
+      if (isFile) await retrying(() => client.remove(key));
+      else {
+        const below = keysBelow(client, folderPrefix(key));
+        await forEach(below, { concurrency: REMOVED_AT_ONCE }, ({ name }) => retrying(() => client.remove(name)));
+      }
     },
     async makeFolder(url) {
       const { client, key } = await at(url);
@@ -112,7 +135,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
     },
     async copyWithin(from, to, { size }) {
       const [source, target] = [await at(from), await fileAt(to)];
-      if (schemeOf(from) !== schemeOf(to) || size > MOST_COPIED) return false;
+      if (schemeOf(from) !== schemeOf(to) || size > (target.client.mostCopied ?? MOST_COPIED)) return false;
       await retrying(() => target.client.copy(source.bucket, source.key, target.key));
       return true;
     },
@@ -122,8 +145,7 @@ export function objectStore(connect: (bucket: string) => Promise<ObjectClient>):
 const FOLDER: Entry = { kind: 'folder', size: 0, modified: 0 };
 /** What a stream of unknown length is cut into: 10 000 parts are 160 GB. */
 const STREAM_PART = 16 * 2 ** 20;
-/** S3's, OBS's and OSS's limit for copying at one stroke (OSS: 1 GiB; it says no, and the bytes go through here). */
-const MOST_COPIED = 5 * 2 ** 30;
+const REMOVED_AT_ONCE = 16;
 
 /**
  * The bucket and key that a URL names. `s3:///bucket/key`, with three slashes, is what OpenI's custom images send.
@@ -147,18 +169,22 @@ function entryOf({ size, modified, digest, version }: ObjectInfo): Entry {
   return { kind: 'file', size, modified, digest, version };
 }
 
-async function* list(url: string, at: (url: string) => Promise<Place>, recursive: boolean): AsyncGenerator<Listed> {
+async function* list(
+  url: string,
+  at: (url: string) => Promise<Place>,
+  { recursive = true, folders = !recursive, prefix: begin = '' }: ListOptions,
+): AsyncGenerator<Listed> {
   const { client, key } = await at(url);
   const prefix = folderPrefix(key);
-  let found = false;
-  for await (const item of keysBelow(client, prefix, !recursive)) {
+  let found = begin !== '';
+  for await (const { name, info } of keysBelow(client, prefix + begin, !recursive)) {
     found = true;
-    const { name, info } = item;
-    // The folder's own empty object, and those of the folders below, which their files stand for.
-    if (name === prefix || (info !== undefined && name.endsWith('/') && info.size === 0)) continue;
+    // The folder's own empty object.
+    if (name === prefix) continue;
     const below = name.slice(prefix.length);
-    if (info === undefined) yield { ...FOLDER, name: below.slice(0, -1) };
-    else yield { ...entryOf(info), name: below };
+    const isFolder = info === undefined || (name.endsWith('/') && info.size === 0);
+    if (!isFolder) yield { ...entryOf(info), name: below };
+    else if (folders) yield { ...FOLDER, name: below.slice(0, -1) };
   }
   if (found || key === '') return;
   const isFile = !key.endsWith('/') && (await retrying(() => client.head(key))) !== undefined;
@@ -188,57 +214,8 @@ async function* keysBelow(
   }
 }
 
-/** Goes on where a connection broke, with the same version of the object; a whole object is held against its checksum. */
-async function* chunks(
-  url: string,
-  at: (url: string) => Promise<Place>,
-  { start = 0, end, version }: ByteRange = {},
-): AsyncGenerator<Buffer> {
-  if (end !== undefined && start >= end) return;
-  const { client, key } = await at(url);
-  let reached = start;
-  let wanted = version;
-  const open = () => retrying(() => client.get(key, { start: reached, end, version: wanted }));
-  let { body, info } = await open();
-  wanted ??= info.version;
-  const stop = Math.min(end ?? info.size, info.size);
-  const { digest } = info;
-  const hasher = digest !== undefined && start === 0 && stop === info.size ? hasherFor(digest) : undefined;
-  for (let broken = 0; reached < stop; ) {
-    const before = reached;
-    try {
-      for await (const chunk of body) {
-        // Bytes beyond what was asked for would be of something else.
-        const wantedBytes: Buffer = chunk.length > stop - reached ? chunk.subarray(0, stop - reached) : chunk;
-        reached += wantedBytes.length;
-        hasher?.update(wantedBytes);
-        yield wantedBytes;
-      }
-      if (reached < stop)
-        throw new PassingFailure(
-          'E_NETWORK',
-          `${shownUrl(url)}: the connection broke after ${reached} of ${stop} bytes`,
-        );
-    } catch (error) {
-      broken = reached > before ? 0 : broken + 1;
-      if (!(error instanceof PassingFailure) || broken === MOST_BROKEN) throw error;
-      if (reached < stop) ({ body } = await open());
-    } finally {
-      body.destroy();
-    }
-  }
-  if (hasher !== undefined && hasher.value() !== digest?.value) {
-    throw new PassingFailure(
-      'E_CHECKSUM',
-      `${shownUrl(url)} came damaged: its checksum is ${hasher.value()} instead of ${digest?.value}`,
-    );
-  }
-}
-
-/** Connections in a row that break without a byte. */
-const MOST_BROKEN = 5;
-
-async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): AsyncGenerator<Uint8Array> {
+/** Cuts a stream into parts of a size, the last one shorter. */
+export async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): AsyncGenerator<Uint8Array> {
   let [held, size]: [Uint8Array[], number] = [[], 0];
   for await (const chunk of data) {
     for (let at = 0; at < chunk.length; ) {
@@ -253,42 +230,4 @@ async function* partsOf(data: AsyncIterable<Uint8Array>, partSize: number): Asyn
     }
   }
   if (size > 0) yield Buffer.concat(held);
-}
-
-/**
- * An upload that needs no note of its own: the store tells which upload of this key was begun and not finished, and a part that it has
- * under the number and with the MD5 of what would be put is not put again, whoever put it.
- */
-async function resumable(client: ObjectClient, key: string, { size, partSize, modified }: UploadPlan): Promise<Upload> {
-  const count = Math.max(1, Math.ceil(size / partSize));
-  const begin = () => retrying(() => client.begin(key, { modified }));
-  const earlier = await retrying(() => client.unfinished(key));
-  const found = earlier === undefined ? undefined : await retrying(() => client.parts(key, earlier));
-  const upload = earlier !== undefined && found !== undefined ? earlier : await begin();
-  const etags = new Array<string>(count).fill('');
-  return {
-    present: new Set(),
-    inOrder: false,
-    async put(part, data) {
-      const [number, sum] = [part + 1, md5(data)];
-      const there = found?.get(number);
-      if (there !== undefined && there.size === data.length && there.etag.replaceAll('"', '').toLowerCase() === sum) {
-        etags[part] = there.etag;
-        return false;
-      }
-      etags[part] = await retrying(() => client.putPart(key, upload, number, data, sum));
-      return true;
-    },
-    async finish() {
-      try {
-        await retrying(() => client.finish(key, upload, etags));
-      } catch (error) {
-        // The answer to an earlier try may have been lost on its way.
-        const isGone = error instanceof StorageError && error.code === 'E_NO_UPLOAD';
-        if (!isGone || (await retrying(() => client.head(key)))?.size !== size) throw error;
-      }
-    },
-    abandon: () => retrying(() => client.abort(key, upload)),
-    async leave() {},
-  };
 }

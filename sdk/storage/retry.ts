@@ -20,6 +20,7 @@ export class PassingFailure extends StorageError {
 
 /** Tries in all; with {@link FIRST_WAIT_MS} doubled between them, they spread over about 16 s, and at most 32 s. */
 const TRIES = 8;
+/** `MINDTS_RETRY_WAIT_MS` sets another: a longer one for a store that is often busy, a short one for one in the next room. */
 const FIRST_WAIT_MS = 250;
 /** The longest that a server's own `Retry-After` is heeded. */
 const LONGEST_WAIT_MS = 60_000;
@@ -30,7 +31,7 @@ let told = Number.NEGATIVE_INFINITY;
 
 /**
  * Runs `action`, again while it fails with a {@link PassingFailure}, and throws the last failure.
- * Waits are drawn from [0, 250 ms · 2ⁿ) (“full jitter”, AWS Architecture Blog, 2015).
+ * Waits are drawn from [0, 250 ms · 2ⁿ) (“full jitter”, AWS Architecture Blog, 2015); `MINDTS_RETRY_WAIT_MS` replaces the 250.
  *
  * @param options signal: ends the waiting with its reason
  */
@@ -47,8 +48,13 @@ export async function retrying<T>(
         told = performance.now();
         log.warn(`${error.message}; trying again`);
       }
-      const wait = error.waitMs ?? Math.random() * FIRST_WAIT_MS * 2 ** (tried - 1);
+      const wait = error.waitMs ?? Math.random() * firstWait() * 2 ** (tried - 1);
       await sleep(Math.min(wait, LONGEST_WAIT_MS), undefined, { signal });
     }
   }
+}
+
+function firstWait(): number {
+  const given = Number(process.env['MINDTS_RETRY_WAIT_MS'] || Number.NaN);
+  return given >= 0 ? given : FIRST_WAIT_MS;
 }

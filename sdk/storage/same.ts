@@ -9,22 +9,30 @@ const READ_RATHER_THAN_ASK = 8 * 2 ** 20;
 
 /**
  * Whether `there`, as its folder's listing has it, is `file`: the same size, and the same time where the store keeps the times it
- * is given, else the same checksum, else the time that the store was told when the file was written.
+ * is given, else the same checksum, else the time that the store was told when the file was written: that of the file in its
+ * listing, or, where one store copied it within itself, the one that the file was written with.
  */
 export async function isSame(from: Place, file: Entry, to: Place, there: Entry): Promise<boolean> {
   if (there.kind !== 'file' || there.size !== file.size) return false;
   if (to.store.keepsTimes && there.modified === file.modified) return true;
   if (to.store.keepsTimes && from.store.keepsTimes) return false;
-  if (file.digest !== undefined && there.digest !== undefined && file.digest.algorithm === there.digest.algorithm) {
-    return file.digest.value === there.digest.value;
-  }
+  const listed = sameDigest(file, there);
+  if (listed !== undefined) return listed;
   if (file.size <= READ_RATHER_THAN_ASK) {
     if (there.digest !== undefined && isHere(from)) return hasDigest(from, there.digest);
     if (file.digest !== undefined && isHere(to)) return hasDigest(to, file.digest);
   }
   if (to.store.keepsTimes) return false;
   const looked = await to.store.stat(to.url);
-  return looked?.size === file.size && looked.modified === file.modified;
+  if (looked?.size !== file.size) return false;
+  if (looked.modified === file.modified || from.store.keepsTimes) return looked.modified === file.modified;
+  const source = await from.store.stat(from.url);
+  return source !== undefined && (sameDigest(source, looked) ?? looked.modified === source.modified);
+}
+
+/** Undefined where the two were summed up in different ways, or not at all. */
+function sameDigest({ digest: a }: Entry, { digest: b }: Entry): boolean | undefined {
+  return a === undefined || b === undefined || a.algorithm !== b.algorithm ? undefined : a.value === b.value;
 }
 
 function isHere({ url }: Place): boolean {

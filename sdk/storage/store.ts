@@ -33,6 +33,18 @@ export interface ByteRange {
   readonly version?: string | undefined;
 }
 
+export interface ListOptions {
+  /** All files at any depth, and no folders; else what is directly in the folder, folders too. Default true. */
+  readonly recursive?: boolean | undefined;
+  /**
+   * With `recursive`, empty folders too, where the store has such; it may list the others as well, each before what is in it. Without folders
+   * what cannot be copied, such as a link to nothing, is an error; else it is passed over. Default: when not `recursive`.
+   */
+  readonly folders?: boolean | undefined;
+  /** What the wanted names begin with; a store may list others as well. */
+  readonly prefix?: string | undefined;
+}
+
 export interface WriteOptions {
   /** The time that {@link Store.stat} gives back afterwards, in milliseconds since 1970; default now. */
   readonly modified?: number | undefined;
@@ -68,21 +80,30 @@ export interface Upload {
   leave(): Promise<void>;
 }
 
+/** The fewest bytes of a part, whatever the store: a file that is not larger is read and written at one stroke. */
+export const LEAST_PART = 64 * 1024;
+
 /** A place for files behind a URL scheme. Every failure is a `StorageError`, one that may pass a `PassingFailure`. */
 export interface Store {
   /** Whether {@link WriteOptions.modified} is what every listing gives back; object stores tell it in `stat` alone. */
   readonly keepsTimes: boolean;
+  /** The fewest bytes that a part of an upload may have, but for the last; default {@link LEAST_PART}. */
+  readonly leastPart?: number | undefined;
+  /** Whether it is only read from, as web servers are. */
+  readonly isReadOnly?: boolean;
   /** What stands at the URL, or undefined when nothing does. A `/` at its end asks for a folder. */
   stat(url: string): Promise<Entry | undefined>;
   /**
    * What is below a folder, one at a time, in the order of the names' UTF-8 bytes, a folder counted as if its name ended
-   * in `/`. With `recursive` all files at any depth, and no folders; else what is directly in it, folders too.
+   * in `/`.
    *
    * @throws StorageError `E_NOT_FOUND`, `E_NOT_FOLDER`, `E_DENIED`, …
    */
-  list(url: string, options?: { readonly recursive?: boolean }): AsyncIterable<Listed>;
+  list(url: string, options?: ListOptions): AsyncIterable<Listed>;
   /** The content of a file; failures, `E_NOT_FOUND` among them, are the stream's errors. It goes on by itself where a connection broke. */
   read(url: string, range?: ByteRange): Readable;
+  /** As `read`, into memory and without a stream, where that costs less; returns how many bytes there were. */
+  readInto?(url: string, buffer: Uint8Array, range: Omit<ByteRange, 'end'>): Promise<number>;
   /**
    * Writes a file whole or not at all, over an older one if there is one. Missing folders are made.
    *
@@ -91,7 +112,10 @@ export interface Store {
   write(url: string, data: Readable | Uint8Array, options?: WriteOptions): Promise<void>;
   /** Begins, or goes on with, a file in parts. */
   upload(url: string, plan: UploadPlan): Promise<Upload>;
-  /** Removes a file, or a folder with all that is in it; nothing there is fine. */
+  /**
+   * Removes a file, or a folder with all that is in it; nothing there is fine. Where an object store has both under one name, a `/` at
+   * the end means the folder, and none the file.
+   */
   remove(url: string): Promise<void>;
   /** Makes an empty folder, and those above it. */
   makeFolder(url: string): Promise<void>;
@@ -101,6 +125,8 @@ export interface Store {
   foldsCase?(url: string): Promise<boolean>;
   /** Copies a file within the store without its bytes passing through here; false when these two places cannot. */
   copyWithin?(from: string, to: string, file: Entry): Promise<boolean>;
-  /** Gives a file another name at one stroke, over one that has it; false when these two places cannot. */
+  /** Adds to the end of a file that is there; a store without it has the file written anew. When it throws, nothing was added. */
+  append?(url: string, data: Readable | Uint8Array): Promise<void>;
+  /** Gives a file or folder another name at one stroke, over a file that has it; false when these two places cannot. */
   rename?(from: string, to: string): Promise<boolean>;
 }

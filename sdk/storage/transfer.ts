@@ -3,8 +3,9 @@ import { MindtsError, StorageError } from '../base/errors.js';
 import { withBuffer } from './buffers.js';
 import { type Hasher, hasherFor } from './digest.js';
 import { shrank } from './failure.js';
+import { MOST_PARTS } from './object-client.js';
 import { PassingFailure } from './retry.js';
-import type { Entry, Store, Upload } from './store.js';
+import { type Entry, LEAST_PART, type Store, type Upload } from './store.js';
 import { shownUrl } from './url.js';
 
 /** A file or folder in its store. */
@@ -14,15 +15,14 @@ export interface Place {
 }
 
 export interface TransferOptions {
+  /** Bytes of a part, and the most that a file may have to be copied at one stroke; default 8 MiB. */
+  readonly partSize?: number | undefined;
   /** Called with bytes that are through; `moved` is false for those that an earlier, killed copy had moved already. */
   readonly onBytes: (bytes: number, moved: boolean) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Bytes of a part, and the most that a file may have to be copied at one stroke. */
 const PART_SIZE = 8 * 2 ** 20;
-/** The most parts that an object store takes. */
-const MOST_PARTS = 10_000;
 /** Parts of one file on their way at once. */
 const PARTS_AT_ONCE = 4;
 /** How often a file that came damaged, or changed meanwhile, is copied again. */
@@ -45,16 +45,29 @@ export async function transfer(from: Place, to: Place, file: Entry, options: Tra
     };
     try {
       if (from.store === to.store && (await to.store.copyWithin?.(from.url, to.url, entry))) onBytes(entry.size, true);
-      else if (entry.size <= PART_SIZE) await atOneStroke(from, to, entry, onBytes);
+      else if (entry.size <= partSizeFor(to, 0, options)) await atOneStroke(from, to, entry, onBytes);
       else await inParts(from, to, entry, { ...options, onBytes });
       return;
     } catch (error) {
-      const isOther = error instanceof StorageError && (error.code === 'E_CHECKSUM' || error.code === 'E_CHANGED');
-      if (!isOther || tried === TRIES) throw error;
+      if (!(error instanceof StorageError) || !MENDED_BY_ANOTHER_TRY.has(error.code) || tried === TRIES) throw error;
       options.onBytes(-counted, true);
-      entry = (await from.store.stat(from.url)) ?? entry;
+      const looked = await from.store.stat(from.url);
+      // Else the time stays the listing's: see below.
+      if (looked !== undefined && (from.store.keepsTimes || looked.version !== entry.version)) entry = looked;
     }
   }
+}
+
+/** It came damaged, it was replaced meanwhile, and another process finished or gave up the very same upload. */
+const MENDED_BY_ANOTHER_TRY: ReadonlySet<string> = new Set(['E_CHECKSUM', 'E_CHANGED', 'E_NO_UPLOAD']);
+
+/** What the store can take, too: not too small parts, and not too many of them. */
+function partSizeFor(
+  { store }: Place,
+  size: number,
+  { partSize = PART_SIZE }: Pick<TransferOptions, 'partSize'>,
+): number {
+  return Math.max(partSize, store.leastPart ?? LEAST_PART, Math.ceil(size / MOST_PARTS));
 }
 
 async function atOneStroke(from: Place, to: Place, entry: Entry, onBytes: TransferOptions['onBytes']): Promise<void> {
@@ -65,33 +78,46 @@ async function atOneStroke(from: Place, to: Place, entry: Entry, onBytes: Transf
   onBytes(entry.size, true);
 }
 
-async function inParts(from: Place, to: Place, listed: Entry, { onBytes, signal }: TransferOptions): Promise<void> {
+async function inParts(from: Place, to: Place, listed: Entry, options: TransferOptions): Promise<void> {
   // A listing knows less than a look at the file itself does.
   const entry = (await from.store.stat(from.url)) ?? listed;
   const { size, version, digest } = entry;
   // The listing's time: the next listing is what this copy will be held against.
   const { modified } = listed;
-  const partSize = Math.max(PART_SIZE, Math.ceil(size / MOST_PARTS / 2 ** 20) * 2 ** 20);
+  const partSize = partSizeFor(to, size, options);
   const source = [from.url, size, modified, version ?? ''].join(' ');
   const upload = await to.store.upload(to.url, { size, partSize, modified, source });
   try {
     const known = upload.present.size === 0 || upload.reread !== undefined;
     const hasher = digest === undefined || !known ? undefined : hasherFor(digest);
-    await putAll(from, upload, { entry, partSize, hasher, onBytes, signal });
+    await putAll(from, upload, { ...options, entry, partSize, hasher });
     if (hasher !== undefined && hasher.value() !== digest?.value) {
       throw new PassingFailure(
         'E_CHECKSUM',
         `${shownUrl(from.url)} came damaged: its checksum is not ${digest?.value}`,
       );
     }
+    await refuseRewritten(from, entry);
+    await upload.finish();
   } catch (error) {
-    // What a lasting failure or the caller stopped is not gone on with; what the network stopped is.
-    await (error instanceof PassingFailure && error.code !== 'E_CHECKSUM' ? upload.leave() : upload.abandon()).catch(
-      (second: unknown) => {
-        if (!(second instanceof MindtsError)) throw second;
-      },
-    );
+    // What the network stopped is gone on with; what a lasting failure or the caller stopped is not, nor what has to begin anew.
+    const isGoneOnWith = error instanceof PassingFailure && !MENDED_BY_ANOTHER_TRY.has(error.code);
+    await (isGoneOnWith ? upload.leave() : upload.abandon()).catch((second: unknown) => {
+      if (!(second instanceof MindtsError)) throw second;
+    });
     throw error;
+  }
+}
+
+/**
+ * Where a store has no versions, a file that somebody writes anew in its place shows by its time alone: its parts are some of the
+ * old one and some of the new. One that has grown is a log, and was copied up to where it ended.
+ */
+async function refuseRewritten({ store, url }: Place, { size, modified }: Entry): Promise<void> {
+  if (!store.keepsTimes) return;
+  const now = await store.stat(url);
+  if (now !== undefined && now.size === size && now.modified !== modified) {
+    throw new PassingFailure('E_CHANGED', `${shownUrl(url)} was written anew while it was copied: copy it again`);
   }
 }
 
@@ -103,7 +129,7 @@ interface Parts extends TransferOptions {
 
 /** Workers take the next part each; they hash in the order of parts, whatever order the parts come in. */
 async function putAll(from: Place, upload: Upload, { entry, partSize, hasher, onBytes, signal }: Parts): Promise<void> {
-  const count = Math.ceil(entry.size / partSize);
+  const count = Math.max(1, Math.ceil(entry.size / partSize));
   const hashed = Array.from({ length: count + 1 }, () => new Turn());
   hashed[0].end();
   const failures: unknown[] = [];
@@ -154,7 +180,8 @@ class Turn {
 /** Reads exactly as many bytes as the buffer takes. A log that grows meanwhile is copied up to where it ended; one that shrinks is an error. */
 async function fill(buffer: Buffer, { store, url }: Place, start: number, { size, version }: Entry): Promise<void> {
   let filled = 0;
-  if (buffer.length > 0) {
+  if (store.readInto !== undefined) filled = await store.readInto(url, buffer, { start, version });
+  else if (buffer.length > 0) {
     for await (const chunk of store.read(url, { start, end: start + buffer.length, version })) {
       const bytes: Buffer = chunk;
       filled += bytes.copy(buffer, filled);

@@ -28,7 +28,9 @@ export function joinUrl(folder: string, name: string): string {
       `${shownUrl(folder)} holds the name ${JSON.stringify(name)}, which is not a path below it: rename it`,
     );
   }
-  return `${folder.replace(/\/+$/, '')}/${isEscapedUrl(folder) ? parts.map(encodeURIComponent).join('/') : name}`;
+  // The root of this machine, file:///, is all slashes.
+  const above = /^[a-z][a-z0-9+.-]*:\/*$/i.test(folder) ? folder : `${folder.replace(/\/+$/, '')}/`;
+  return above + (isEscapedUrl(folder) ? parts.map(encodeURIComponent).join('/') : name);
 }
 
 /**
@@ -44,16 +46,17 @@ export function nameOf(url: string): string {
   return isEscaped ? unescaped(last) : last;
 }
 
-function unescaped(text: string): string {
+/** A text with its `%20` and the like read; as it is where they mean no text. */
+export function unescaped(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Escapes that mean no text: then they are the name.
     return text;
   }
 }
 
-function isEscapedUrl(url: string): boolean {
+/** Whether a URL writes some characters as `%20`, as the web does; keys of object stores stand as they are. */
+export function isEscapedUrl(url: string): boolean {
   return url.includes('://') && ESCAPED.has(schemeOf(url));
 }
 

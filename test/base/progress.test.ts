@@ -81,7 +81,7 @@ test('nothing to do is all done, and more than all is no more than all', async (
 test('names from archives cannot move the cursor', async (t) => {
   const { at, lines } = onPipe({ label: 'unpacking \u001B[2Ja\r\nb', unit: 'files' });
   at(2).update(1, 'c\u0007d');
-  t.strictSame(lines(), ['unpacking  [2Ja b: 1 files, 2.0 s, c d']);
+  t.strictSame(lines(), ['unpacking  [2Ja b: 1 file, 2.0 s, c d']);
 });
 
 test('other ranks than the first show nothing', async (t) => {
@@ -189,7 +189,7 @@ test('a terminal that cannot draw, or one of a build server, gets plain lines', 
       progress.done();`),
   );
   for (const env of [{ TERM: 'dumb' }, { CI: 'true' }]) {
-    t.equal(onTerminal(dir, env), 'copying: 1 files, 2.0 s\r\ncopying: 1 files in 2.0 s\r\n');
+    t.equal(onTerminal(dir, env), 'copying: 1 file, 2.0 s\r\ncopying: 1 file in 2.0 s\r\n');
   }
 });
 

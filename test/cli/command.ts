@@ -20,15 +20,26 @@ export interface Running {
 
 export const COMMAND = join(packageRoot, 'dist', 'sdk', 'cli', 'mindts.js');
 
-/** Starts it; `cache` becomes MINDTS_CACHE. */
-export function start(
-  args: readonly string[],
-  { cache, file = COMMAND, env = {} }: { cache: string; file?: string; env?: NodeJS.ProcessEnv },
-): Running {
+interface Surroundings {
+  /** Becomes MINDTS_CACHE. */
+  readonly cache: string;
+  readonly file?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  /** What comes on stdin. */
+  readonly input?: string | Uint8Array;
+}
+
+/** Starts it. */
+export function start(args: readonly string[], { cache, file = COMMAND, env = {}, cwd, input }: Surroundings): Running {
   const child = spawn(process.execPath, [file, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], MINDTS_CACHE: cache, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
+    cwd,
   });
+  // A command that reads none of it may have ended.
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => (output.stdout += chunk));
   child.stderr.on('data', (chunk) => (output.stderr += chunk));
@@ -52,9 +63,6 @@ export function start(
 }
 
 /** Runs it to its end. */
-export function run(
-  args: readonly string[],
-  options: { cache: string; file?: string; env?: NodeJS.ProcessEnv },
-): Promise<Ended> {
+export function run(args: readonly string[], options: Surroundings): Promise<Ended> {
   return start(args, options).ended;
 }

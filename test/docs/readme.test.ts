@@ -50,12 +50,15 @@ test('mindts commands in the documents are there, with the flags they are given'
     return known;
   };
   for (const { name, line } of code) {
-    const [, command, subcommand] = /^(?:npx )?mindts ([a-z_]+)(?: ([a-z]+)\b(?![./:]))?/.exec(line) ?? [];
+    const [, command, subcommand] = /^(?:npx )?mindts ([a-z_]+)(?: ([a-z_]+)\b(?![./:]))?/.exec(line) ?? [];
     if (command === undefined) continue;
     const help = await helpOf(subcommand === undefined ? command : `${command} ${subcommand}`);
     t.not(help, '', `${name}: ${line}`);
     for (const [flag] of line.matchAll(/--[a-z_]+/g))
-      t.ok(help.includes(flag) || flag === '--help', `${name}: ${line}: ${flag}`);
+      t.ok(
+        help.includes(flag) || help.includes(flag.replace('--', '--[no-]')) || flag === '--help',
+        `${name}: ${line}: ${flag}`,
+      );
   }
 });
 

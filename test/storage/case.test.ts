@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { copyFolder } from '../../sdk/storage/copy.js';
+import { copyParallel } from '../../sdk/storage/copy.js';
 import { localStore } from '../../sdk/storage/local.js';
 import { foldingDisk, noFoldingDisk } from './folding-disk.js';
 
@@ -11,7 +11,7 @@ test('two names that a disk takes for one are refused before one replaces the ot
   const disk = foldingDisk(t);
   const from = t.testdir({ Cat: 'large', cat: 'small', dog: 'other' });
   t.ok(await localStore.foldsCase?.(join(disk, 'not/yet/there')));
-  await t.rejects(copyFolder(from, join(disk, 'to'), { concurrency: 1 }), {
+  await t.rejects(copyParallel(from, join(disk, 'to'), { concurrency: 1 }), {
     code: 'E_CASE',
     message: /takes "Cat" and "cat" for one name/,
   });
@@ -22,5 +22,5 @@ test('two names that a disk takes for one are refused before one replaces the ot
 test('a disk that tells them apart takes both', async (t) => {
   const folder = t.testdir({ from: { Cat: 'large', cat: 'small' } });
   t.notOk(await localStore.foldsCase?.(folder));
-  t.match(await copyFolder(join(folder, 'from'), join(folder, 'to')), { files: 2 });
+  t.match(await copyParallel(join(folder, 'from'), join(folder, 'to')), { files: 2 });
 });

@@ -15,7 +15,7 @@ import { pathToFileURL } from 'node:url';
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { partialName } from '../../sdk/base/files.js';
-import { copyFile, copyFolder } from '../../sdk/storage/copy.js';
+import { copy, copyParallel } from '../../sdk/storage/copy.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
 
 function tree(folder: string): Record<string, string> {
@@ -27,7 +27,7 @@ function tree(folder: string): Record<string, string> {
 test('a copied file has the content and the time of its source', async (t) => {
   const folder = t.testdir({ a: 'x'.repeat(300_000) });
   utimesSync(join(folder, 'a'), 1_600_000_000.5, 1_600_000_000.5);
-  t.equal(await copyFile(pathToFileURL(join(folder, 'a')).href, join(folder, 'new/b')), 300_000);
+  t.equal(await copy(pathToFileURL(join(folder, 'a')).href, join(folder, 'new/b')), 300_000);
   t.equal(readFileSync(join(folder, 'new/b'), 'utf8'), readFileSync(join(folder, 'a'), 'utf8'));
   t.equal(statSync(join(folder, 'new/b')).mtimeMs, 1_600_000_000_500);
 });
@@ -46,7 +46,7 @@ test('any folder of files is copied as it is', async (t) => {
         mkdirSync(below, { recursive: true });
         writeFileSync(join(below, file), content);
       }
-      const { files: copied } = await copyFolder(pathToFileURL(source).href, pathToFileURL(destination).href);
+      const { files: copied } = await copyParallel(pathToFileURL(source).href, pathToFileURL(destination).href);
       t.equal(copied, Object.keys(files).length);
       t.same(tree(destination), tree(source));
     }),
@@ -60,7 +60,7 @@ test('leftovers are not copied, links to files are followed, other files stay', 
   writeFileSync(partialName(join(folder, 'from/a')), 'half');
   mkdirSync(partialName(join(folder, 'from/set')));
   const seen: number[] = [];
-  const done = await copyFolder(join(folder, 'from'), join(folder, 'to'), {
+  const done = await copyParallel(join(folder, 'from'), join(folder, 'to'), {
     onProgress: ({ bytes }) => seen.push(bytes),
   });
   t.same(done, { files: 2, skipped: 0, bytes: 4, present: 0 });
@@ -71,24 +71,24 @@ test('leftovers are not copied, links to files are followed, other files stay', 
 test('what has the same size and time at the destination is left alone, unless it shall be overwritten', async (t) => {
   const folder = t.testdir({ from: { same: 'aaa', size: 'aaa', time: 'aaa' } });
   const [from, to] = [join(folder, 'from'), join(folder, 'to')];
-  await copyFolder(from, to);
-  t.same(await copyFolder(from, to), { files: 0, skipped: 3, bytes: 0, present: 9 });
+  await copyParallel(from, to);
+  t.same(await copyParallel(from, to), { files: 0, skipped: 3, bytes: 0, present: 9 });
   writeFileSync(join(from, 'size'), 'bbbb');
   utimesSync(join(from, 'time'), 1, 1);
-  t.same(await copyFolder(from, to), { files: 2, skipped: 1, bytes: 7, present: 3 });
+  t.same(await copyParallel(from, to), { files: 2, skipped: 1, bytes: 7, present: 3 });
   t.same(tree(to), { same: 'aaa', size: 'bbbb', time: 'aaa' });
-  t.same(await copyFolder(from, to, { overwrite: true }), { files: 3, skipped: 0, bytes: 10, present: 0 });
+  t.same(await copyParallel(from, to, { overwrite: true }), { files: 3, skipped: 0, bytes: 10, present: 0 });
 });
 
 test('of a folder only the files that are named are copied', async (t) => {
   const folder = t.testdir({ from: { a: '1', b: '2', deep: { c: '3' } } });
   const [from, to] = [join(folder, 'from'), join(folder, 'to')];
-  t.match(await copyFolder(from, to, { files: ['a', 'deep/c'] }), { files: 2, skipped: 0 });
-  t.match(await copyFolder(from, to, { files: ['deep/c', 'b'] }), { files: 1, skipped: 1 });
+  t.match(await copyParallel(from, to, { files: ['a', 'deep/c'] }), { files: 2, skipped: 0 });
+  t.match(await copyParallel(from, to, { files: ['deep/c', 'b'] }), { files: 1, skipped: 1 });
   t.same(tree(to), { a: '1', b: '2', 'deep/c': '3' });
-  await t.rejects(copyFolder(from, to, { files: ['no'] }), { code: 'E_NOT_FOUND', message: /from\/no/ });
-  await t.rejects(copyFolder(from, to, { files: ['deep'] }), { code: 'E_NOT_FILE' });
-  await t.rejects(copyFolder(from, to, { files: ['../a'] }), { code: 'E_NAME' });
+  await t.rejects(copyParallel(from, to, { files: ['no'] }), { code: 'E_NOT_FOUND', message: /from\/no/ });
+  await t.rejects(copyParallel(from, to, { files: ['deep'] }), { code: 'E_NOT_FILE' });
+  await t.rejects(copyParallel(from, to, { files: ['../a'] }), { code: 'E_NAME' });
 });
 
 test('a copy that is stopped begins no more files', async (t) => {
@@ -96,22 +96,22 @@ test('a copy that is stopped begins no more files', async (t) => {
   const [from, to] = [join(folder, 'from'), join(folder, 'to')];
   const controller = new AbortController();
   const onProgress = (): void => controller.abort();
-  await t.rejects(copyFolder(from, to, { concurrency: 1, onProgress, signal: controller.signal }), {
+  await t.rejects(copyParallel(from, to, { concurrency: 1, onProgress, signal: controller.signal }), {
     name: 'AbortError',
   });
   t.same(tree(to), { a: '1' });
-  t.match(await copyFolder(from, to), { files: 2, skipped: 1 });
+  t.match(await copyParallel(from, to), { files: 2, skipped: 1 });
 });
 
 test('a source that is missing, empty or of the wrong kind is named', async (t) => {
   const folder = t.testdir({ file: 'x', empty: { deeper: {} } });
   const to = join(folder, 'to');
-  await t.rejects(copyFile(join(folder, 'no'), to), { code: 'E_NOT_FOUND', message: /no does not exist/ });
-  await t.rejects(copyFolder(join(folder, 'no'), to), { code: 'E_NOT_FOUND', message: /no does not exist/ });
-  await t.rejects(copyFolder(join(folder, 'empty'), to), { code: 'E_EMPTY', message: /empty holds no files/ });
-  await t.rejects(copyFile(join(folder, 'empty'), to), { code: 'E_NOT_FILE' });
-  await t.rejects(copyFolder(join(folder, 'file'), to), { code: 'E_NOT_FOLDER' });
-  await t.rejects(copyFolder('gopher://hole', to), { code: 'E_SCHEME' });
+  await t.rejects(copy(join(folder, 'no'), to), { code: 'E_NOT_FOUND', message: /no does not exist/ });
+  await t.rejects(copyParallel(join(folder, 'no'), to), { code: 'E_NOT_FOUND', message: /no does not exist/ });
+  await t.rejects(copyParallel(join(folder, 'empty'), to), { code: 'E_EMPTY', message: /empty holds no files/ });
+  await t.rejects(copy(join(folder, 'empty'), to), { code: 'E_NOT_FILE' });
+  await t.rejects(copyParallel(join(folder, 'file'), to), { code: 'E_NOT_FOLDER' });
+  await t.rejects(copyParallel('gopher://hole', to), { code: 'E_SCHEME' });
   t.notOk(existsSync(to));
 });
 
@@ -120,21 +120,21 @@ test('a folder is not copied into itself, by whatever name or link', async (t) =
   const [from, to] = [join(folder, 'from'), join(folder, 'to')];
   symlinkSync('from', join(folder, 'link'));
   for (const inside of [from, join(from, 'new'), join(folder, 'link/new'), pathToFileURL(`${from}/sub`).href]) {
-    await t.rejects(copyFolder(from, inside), { code: 'E_INTO_ITSELF' }, inside);
+    await t.rejects(copyParallel(from, inside), { code: 'E_INTO_ITSELF' }, inside);
   }
   symlinkSync(to, join(from, 'sub/out'));
-  await copyFolder(from, to).then(
+  await copyParallel(from, to).then(
     () => t.same(readdirSync(join(to, 'sub')), ['b'], 'the destination was empty: nothing to go round in'),
     (error: unknown) => t.match(error, { code: 'E_INTO_ITSELF', message: /sub\/out leads into the destination/ }),
   );
   writeFileSync(join(to, 'x'), '');
-  await t.rejects(copyFolder(from, to), { code: 'E_INTO_ITSELF', message: /sub\/out leads into the destination/ });
+  await t.rejects(copyParallel(from, to), { code: 'E_INTO_ITSELF', message: /sub\/out leads into the destination/ });
 });
 
 test('a folder may be copied to a place next to it or above it', async (t) => {
   const folder = t.testdir({ out: { run: { a: '1', b: { c: '2' } } } });
-  await copyFolder(join(folder, 'out/run'), join(folder, 'out/run2'));
-  await copyFolder(join(folder, 'out/run'), join(folder, 'out'));
+  await copyParallel(join(folder, 'out/run'), join(folder, 'out/run2'));
+  await copyParallel(join(folder, 'out/run'), join(folder, 'out'));
   t.same(tree(join(folder, 'out/run2')), { a: '1', 'b/c': '2' });
   t.equal(readFileSync(join(folder, 'out/b/c'), 'utf8'), '2');
 });
@@ -144,7 +144,7 @@ test('on a full disk every file is whole or absent', { skip: noSmallDisk }, asyn
   const folder = t.testdir();
   const size = 150_000;
   for (let i = 0; i < 12; i++) writeFileSync(join(folder, `${i}`), Buffer.alloc(size, i));
-  await t.rejects(copyFolder(folder, disk), { code: 'E_NO_SPACE' });
+  await t.rejects(copyParallel(folder, disk), { code: 'E_NO_SPACE' });
   for (const name of readdirSync(disk))
     t.ok(readFileSync(join(disk, name)).equals(Buffer.alloc(size, Number(name))), name);
 });
@@ -152,7 +152,7 @@ test('on a full disk every file is whole or absent', { skip: noSmallDisk }, asyn
 test('a file that shrinks while its folder is copied is refused and leaves nothing', async (t) => {
   const folder = t.testdir({ from: { a: '1', b: 'x'.repeat(1 << 20) } });
   const onProgress = (): void => truncateSync(join(folder, 'from/b'), 100_000);
-  await t.rejects(copyFolder(join(folder, 'from'), join(folder, 'to'), { concurrency: 1, onProgress }), {
+  await t.rejects(copyParallel(join(folder, 'from'), join(folder, 'to'), { concurrency: 1, onProgress }), {
     code: 'E_SIZE',
     message: /shrank from 1048576 to 100000 bytes/,
   });
@@ -162,6 +162,6 @@ test('a file that shrinks while its folder is copied is refused and leaves nothi
 test('a log that grows while its folder is copied is copied up to where it ended', async (t) => {
   const folder = t.testdir({ from: { a: '1', log: 'x'.repeat(1 << 20) } });
   const onProgress = (): void => appendFileSync(join(folder, 'from/log'), 'more');
-  await copyFolder(join(folder, 'from'), join(folder, 'to'), { concurrency: 1, onProgress });
+  await copyParallel(join(folder, 'from'), join(folder, 'to'), { concurrency: 1, onProgress });
   t.equal(statSync(join(folder, 'to/log')).size, 1 << 20);
 });

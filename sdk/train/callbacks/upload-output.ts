@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { log } from '../../base/log.js';
-import { copyFolder, isSamePlace } from '../../storage/copy.js';
+import { copyParallel, isSamePlace } from '../../storage/copy.js';
 import type { Callback, Run } from '../callback.js';
 
 /**
@@ -36,6 +36,6 @@ export class UploadOutput implements Callback {
   private async upload(): Promise<void> {
     // Nothing was saved yet, or it lies where it is wanted: nothing to copy.
     if ((await readdir(this.from)).length === 0 || (await isSamePlace(this.from, this.to))) return;
-    await copyFolder(this.from, this.to);
+    await copyParallel(this.from, this.to);
   }
 }
