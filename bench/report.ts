@@ -18,7 +18,7 @@ export interface Facts {
 /** What came out, in the figure's unit. */
 export interface Measurement {
   readonly value: number;
-  /** The same of PyTorch, where there is one. */
+  /** The same of the peer, where there is one. */
   readonly peer?: number;
   /** What else came out, for people. */
   readonly note?: string;
@@ -66,10 +66,10 @@ export function judge(
   };
 }
 
-/** The results as text, one aligned line for each. */
-export function table(rows: readonly Row[]): string {
-  const head = ['figure', 'value', 'PyTorch', 'ratio', 'target', 'met', 'what'];
-  const lines = [head, ...rows.map(cells)];
+/** The results as text, one aligned line for each, `peer` being what they are set beside. */
+export function table(rows: readonly Row[], peer = 'PyTorch'): string {
+  const head = ['figure', 'value', peer, 'ratio', 'target', 'met', 'what'];
+  const lines = [head, ...rows.map((row) => cells(row, peer))];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   return lines
     .map((line) =>
@@ -81,10 +81,10 @@ export function table(rows: readonly Row[]): string {
     .join('\n');
 }
 
-function cells({ name, facts: { title, target }, result, note }: Row): string[] {
+function cells({ name, facts: { title, target }, result, note }: Row, peerName: string): string[] {
   const { value, unit, peer, ratio, ok } = result;
   const amount = (number: number | null): string => (number === null ? '–' : `${number} ${unit}`);
-  const goal = target && (target.ofPeer ? `${fraction(target.limit)} of PyTorch` : amount(target.limit));
+  const goal = target && (target.ofPeer ? `${fraction(target.limit)} of ${peerName}` : amount(target.limit));
   return [
     name,
     amount(value),
@@ -96,8 +96,9 @@ function cells({ name, facts: { title, target }, result, note }: Row): string[] 
   ];
 }
 
-/** `1/12`, `1.5` */
+/** `1/12`, `0.92`, `1.5` */
 function fraction(ratio: number): string {
+  if (ratio > 0.5 && ratio < 1) return ratio.toFixed(2);
   return ratio < 1 ? `1/${Number((1 / ratio).toFixed(1))}` : ratio.toFixed(1);
 }
 

@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { systemCode } from '../base/errors.js';
 
 /** The kinds of files a job keeps. */
-export type WorkFolder = 'data' | 'output' | 'result' | 'checkpoint';
+export type WorkFolder = 'data' | 'output' | 'result' | 'checkpoint' | 'download';
 
 /**
  * The folder for one kind of file.

@@ -163,6 +163,6 @@ async function obsutilFile(path: string): Promise<Values> {
     if (systemCode(error) === 'ENOENT') return {};
     throw storageFailure('read', path, error);
   }
-  const lines = text.matchAll(/^\s*(\w+)\s*=\s*(.*?)\s*$/gm);
+  const lines = text.matchAll(/^[ \t]*(\w+)[ \t]*=[ \t]*(.*?)[ \t\r]*$/gm);
   return Object.fromEntries([...lines].map(([, name, value]) => [name, value]).filter(([, value]) => value !== ''));
 }

@@ -5,8 +5,8 @@ import type { Fault, FaultProxy, Passing } from './fault-proxy.js';
 type Plan = FaultProxy['plan'];
 
 /** What a person would see of a request, its random parts aside: the same for the same step of every run. */
-export function nameOf({ method, url }: Passing): string {
-  return `${method} ${url.replace(/[?&](X-Amz|x-oss|OSS|Expires|Signature)[^&]*|\b[0-9a-f]{8,}\b|(?<=uploadId=)[^&]*/gi, '')}`;
+export function nameOf({ method, server, url }: Passing): string {
+  return `${server} ${method} ${url.replace(/[?&](X-Amz|x-oss|OSS|Expires|Signature)[^&]*|\b[0-9a-f]{8,}\b|(?<=uploadId=)[^&]*/gi, '')}`;
 }
 
 /** Every request fails in this way when it comes for the first time. */

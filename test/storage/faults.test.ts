@@ -53,31 +53,33 @@ for (const [name, start] of Object.entries(PLACES)) {
     for (const direction of ['up', 'down'] as const) {
       for (const [what, fault] of Object.entries(PASSING)) {
         t.test(`${what}, once for every request ${direction}, is no failure`, async (t) => {
-          const { proxy, job, asked, isDone } = await stand(t, place, direction);
+          const { proxy, job, asked, isDone, isTidy } = await stand(t, place, direction);
           proxy.plan = onceEach(fault);
           t.match(await copyParallel(job.source, job.destination, job), { files: 3 });
           proxy.plan = () => undefined;
           await isDone(t);
+          await isTidy(t);
           t.ok(asked().size > 3, 'there were requests to fail');
           t.match(await copyParallel(job.source, job.destination, job), { files: 0, skipped: 3 });
         });
       }
 
       t.test(`bits that turn over ${direction} are found, and what holds them is sent again`, async (t) => {
-        const { proxy, job, isDone } = await stand(t, place, direction);
+        const { proxy, job, isDone, isTidy } = await stand(t, place, direction);
         let flipped = 0;
         proxy.plan = onceEach((request) => {
-          const holdsFile =
-            direction === 'up' ? request.method === 'PUT' && request.bytes > 100 : place.isContent(request);
+          const isWhole = request.method === 'PUT' && request.bytes > 100;
+          const holdsFile = direction === 'up' ? isWhole || place.isPart(request) : place.isContent(request);
           return holdsFile && ++flipped <= 2 ? { kind: 'flip', way: direction, at: 100 } : undefined;
         });
         await copyParallel(job.source, job.destination, job);
         t.ok(flipped >= 2);
         await isDone(t);
+        await isTidy(t);
       });
 
       t.test(`a file that is replaced while it is on its way ${direction} arrives as it is then`, async (t) => {
-        const { proxy, job, replace, isDone } = await stand(t, place, direction);
+        const { proxy, job, replace, isDone, isTidy } = await stand(t, place, direction);
         const isPart = direction === 'up' ? place.isPart : place.isContent;
         const { watch } = proxy;
         let parts = 0;
@@ -87,13 +89,14 @@ for (const [name, start] of Object.entries(PLACES)) {
         };
         await copyParallel(job.source, job.destination, job);
         await isDone(t);
+        await isTidy(t);
       });
 
       for (const [code, refuse] of Object.entries(place.refusals)) {
         // Reading takes no space.
         if (code === 'E_NO_SPACE' && direction === 'down') continue;
         t.test(`${code} ${direction} is told at once, and nothing has changed`, async (t) => {
-          const { job, asked, isDone, isUndone } = await stand(t, place, direction);
+          const { job, asked, isDone, isUndone, isTidy } = await stand(t, place, direction);
           const end = refuse();
           const error: unknown = await copyParallel(job.source, job.destination, job).catch(
             (failure: unknown) => failure,
@@ -102,6 +105,7 @@ for (const [name, start] of Object.entries(PLACES)) {
           isForPeople(error, code);
           t.same([...asked().values()], [...asked().values()].fill(1), 'nothing is asked twice');
           await isUndone(t);
+          await isTidy(t);
           await copyParallel(job.source, job.destination, job);
           await isDone(t);
         });
@@ -131,11 +135,12 @@ for (const [name, start] of Object.entries(PLACES)) {
     }
 
     t.test('an upload that fails for good is given up at the store too', async (t) => {
-      const { proxy, job, isUndone } = await stand(t, place, 'up');
+      const { proxy, job, isUndone, isTidy } = await stand(t, place, 'up');
       let parts = 0;
       proxy.plan = (request) => (place.isPart(request) && ++parts > 5 ? { kind: 'answer', status: 403 } : undefined);
       await t.rejects(copyParallel(job.source, job.destination, { ...job, files: [LARGE] }), { code: 'E_DENIED' });
       await isUndone(t);
+      await isTidy(t);
     });
 
     t.test('a disk that is full in the middle of a file keeps nothing of it', { skip: noSmallDisk }, async (t) => {

@@ -26,7 +26,7 @@ for (const [name, start] of Object.entries(PLACES)) {
     for (const direction of ['up', 'down'] as const) {
       for (const parts of [1, 6, 11]) {
         t.test(`killed ${direction} at part ${parts} of 11, it moves at most one part per stream again`, async (t) => {
-          const { proxy, job, isDone } = await stand(t, place, direction);
+          const { proxy, job, isDone, isTidy } = await stand(t, place, direction);
           const { watch } = proxy;
           const before = proxy.bytes[direction];
           const isPart = direction === 'up' ? place.isPart : place.isContent;
@@ -39,6 +39,7 @@ for (const [name, start] of Object.entries(PLACES)) {
           t.same(await first.ended, { signal: 'SIGKILL' });
           t.match(await startCopying(job, place.env).ended, { maxRSS: Number });
           await isDone(t);
+          if (direction === 'up') await isTidy(t);
           const moved = proxy.bytes[direction] - before;
           t.ok(moved <= (10 + STREAMS) * job.partSize + BESIDES, `${moved} bytes`);
         });
