@@ -7,7 +7,7 @@ import { isPartial } from '../../sdk/base/files.js';
 import { copy, copyParallel } from '../../sdk/storage/copy.js';
 import type { Fault, Passing } from '../services/fault-proxy.js';
 import { onceEach } from '../services/faults.js';
-import { hdfsPlace, obsPlace, ossPlace, type TestPlace } from '../services/places.js';
+import { STORES } from '../services/places.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
 import { LARGE, stand } from './stand.js';
 
@@ -38,16 +38,9 @@ function wayOf({ bytes }: Passing): 'up' | 'down' {
   return bytes > 0 ? 'up' : 'down';
 }
 
-const PLACES: Readonly<Record<string, (t: Test) => Promise<TestPlace>>> = {
-  OSS: ossPlace,
-  OBS: obsPlace,
-  HDFS: hdfsPlace,
-};
-
-for (const [name, start] of Object.entries(PLACES)) {
+for (const [name, start] of Object.entries(STORES)) {
   test(`${name}:`, async (t) => {
     const place = await start(t);
-    t.teardown(() => place.close());
     Object.assign(process.env, place.env);
 
     for (const direction of ['up', 'down'] as const) {
@@ -102,8 +95,10 @@ for (const [name, start] of Object.entries(PLACES)) {
             (failure: unknown) => failure,
           );
           end();
-          isForPeople(error, code);
-          t.same([...asked().values()], [...asked().values()].fill(1), 'nothing is asked twice');
+          isForPeople(t, error, code);
+          // Where only writing is refused, what is read may be read again.
+          const refused = [...asked()].filter(([name]) => code !== 'E_NO_SPACE' || /^\d (PUT|POST) /.test(name));
+          t.same(new Set(refused.map(([, times]) => times)), new Set([1]), 'nothing is asked twice');
           await isUndone(t);
           await isTidy(t);
           await copyParallel(job.source, job.destination, job);
@@ -122,15 +117,10 @@ for (const [name, start] of Object.entries(PLACES)) {
           );
           end();
           proxy.plan = () => undefined;
-          isForPeople(error, code);
+          isForPeople(t, error, code);
           await copyParallel(job.source, job.destination, job);
           await isDone(t);
         });
-
-        function isForPeople(error: unknown, code: string): void {
-          t.match(error, { code, message: /:\/\// }, 'it names a URL');
-          t.ok(error instanceof MindtsError && !/\n|-test-(secret|token)/.test(error.message), 'one line, no secrets');
-        }
       }
     }
 
@@ -167,4 +157,9 @@ for (const [name, start] of Object.entries(PLACES)) {
       await isDone(t);
     });
   });
+}
+
+function isForPeople(t: Test, error: unknown, code: string): void {
+  t.match(error, { code, message: /:\/\// }, 'it names a URL');
+  t.ok(error instanceof MindtsError && !/\n|-test-(secret|token)/.test(error.message), 'one line, no secrets');
 }
