@@ -30,9 +30,11 @@ export async function* steadyRead(
 ): AsyncGenerator<Buffer> {
   let reached = start;
   let opened = await retrying(() => open(reached));
-  const stop = Math.min(end, opened.size ?? Number.POSITIVE_INFINITY);
+  let stop = end;
   for (let broken = 0; ; ) {
     const before = reached;
+    // Of the first answer that a byte came of.
+    if (reached === start) stop = Math.min(end, opened.size ?? Number.POSITIVE_INFINITY);
     try {
       for await (const chunk of opened.body) {
         const wanted: Buffer = chunk.subarray(0, stop - reached);
@@ -61,7 +63,7 @@ const MOST_BROKEN = 5;
 function readFailure(url: string, endpoint: string, cause: unknown): StorageError {
   // Node's parser: something stands behind the end of the body.
   if (cause instanceof Error && 'code' in cause && String(cause.code).startsWith('HPE_')) {
-    return new StorageError(
+    return new PassingFailure(
       'E_HTTP',
       `cannot read ${shownUrl(url)}: ${shownUrl(endpoint)} sends more than the length that it told; tell its owner`,
       { cause },
