@@ -267,3 +267,22 @@ test('which server a URL means', async (t) => {
   t.equal(hdfsSettings('hdfs://wang@h/x', {}).root, 'hdfs://h', 'who asks is not shown');
   await t.rejects(store.stat('hdfs:///x'), { code: 'E_URL', message: /WEBHDFS_ENDPOINT/ });
 });
+
+test('what a killed writer left is found by the next one that writes the same, and gone', async (t) => {
+  const { server, folder } = await start(t);
+  const write = (data: Buffer): Promise<void> => store.write(`${folder}/a`, data, { modified: 1_700_000_000_000 });
+  const refusal = { exception: 'AuthenticationException', message: 'token (x) is expired' };
+  server.faults.push({ op: 'RENAME', ...refusal }, { op: 'DELETE', ...refusal });
+  await t.rejects(write(Buffer.from('whole')), { code: 'E_EXPIRED' });
+  t.match(
+    server.files.list('/f').map(({ pathSuffix }) => pathSuffix),
+    [/^\.a\.[0-9a-f]{8}\.partial$/],
+    'it could not be removed',
+  );
+  await write(Buffer.from('whole'));
+  t.same(
+    server.files.list('/f').map(({ pathSuffix }) => pathSuffix),
+    ['a'],
+  );
+  t.equal(server.seen.filter(({ op, bytes }) => op === 'CREATE' && bytes > 0).length, 1, 'its bytes did not go twice');
+});

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -85,11 +86,14 @@ test('it is not gone on with another file, nor where nothing tells whether it is
 
 test('a body that is longer or shorter than was told is noticed', async (t) => {
   const web = await startWeb(t, noise(100));
-  web.answers.push((_, response) => {
-    const head = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n';
-    response.socket?.write(`${head}0123456789 and more`);
-  });
+  const lie = (_: IncomingMessage, response: ServerResponse): void => {
+    response.socket?.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789 and more');
+  };
+  web.answers.push(lie);
+  t.equal((await read(`${web.url}/a`)).length, 100, 'a lie of one time');
+  web.answers.push(...Array.from({ length: 20 }, () => lie));
   await t.rejects(read(`${web.url}/a`), { code: 'E_HTTP', message: /sends more than the length that it told/ });
+  web.answers.length = 0;
   const shorter = await startWeb(t, noise(100), { tellsVersion: false });
   shorter.answers.push((_, response) => {
     response.writeHead(200, { 'content-length': 1000 });
