@@ -11,7 +11,7 @@ import { nameFault } from './entry-name.js';
 export interface FileToPack {
   /** Its parts separated by `/`. */
   readonly name: string;
-  readonly content: AsyncIterable<Uint8Array>;
+  readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
 /**
@@ -20,7 +20,7 @@ export interface FileToPack {
  *
  * @throws ArchiveError `E_ZIP_PATH`, `E_ZIP_DUPLICATE`, `E_ZIP_TOO_LARGE`, `E_ZIP_WRITE`, or the error of a content
  * @example
- * await packZip('out/in.zip', [{ name: 'a.txt', content: Readable.from([Buffer.from('seven')]) }]);
+ * await packZip('out/in.zip', [{ name: 'a.txt', content: [Buffer.from('seven')] }]);
  */
 export async function packZip(archive: string, files: AsyncIterable<FileToPack> | Iterable<FileToPack>): Promise<void> {
   const refuse = refusalOf('ZIP', archive);
@@ -81,7 +81,7 @@ async function pack(
 async function packFile(
   file: FileHandle,
   name: Buffer,
-  content: AsyncIterable<Uint8Array>,
+  content: FileToPack['content'],
   offset: number,
 ): Promise<Packed> {
   let [crc, size, packedSize] = [0, 0, 0];
