@@ -18,7 +18,7 @@ export interface GrowingFile {
   add(data: Uint8Array): Promise<void>;
   /** Counts bytes that are there already into the checksum. */
   count(data: Uint8Array): void;
-  /** Holds it against its checksum, gives it its time and its name. @throws `E_SIZE`, `E_CHECKSUM`; it is then gone */
+  /** Holds it against its checksum, gives it its time and its name. @throws `E_CHECKSUM`; it is then gone */
   appear(modified: number): Promise<void>;
   remove(): Promise<void>;
 }
@@ -99,8 +99,8 @@ export function growingFile(
   async function damage(last: HdfsStatus): Promise<StorageError | undefined> {
     if (last.length !== length) {
       return new PassingFailure(
-        'E_SIZE',
-        `${shownUrl(target.url)} has ${last.length} bytes instead of ${length}; write it again`,
+        'E_CHECKSUM',
+        `${shownUrl(target.url)} came damaged to HDFS: it has ${last.length} bytes instead of ${length}; write it again`,
       );
     }
     const told = length === 0 ? undefined : await retrying(() => client.checksum(hidden, last.blockSize));

@@ -17,7 +17,7 @@ import type { Store } from './store.js';
 import { shownUrl } from './url.js';
 
 /** Files of HDFS. */
-export const hdfsStore: Store & { append(url: string, data: Readable | Uint8Array): Promise<void> } = {
+export const hdfsStore: Store & Required<Pick<Store, 'append'>> = {
   keepsTimes: true,
   async stat(url) {
     const { client, spot, asksFolder } = at(url);
@@ -25,7 +25,7 @@ export const hdfsStore: Store & { append(url: string, data: Readable | Uint8Arra
     if (status === undefined || (asksFolder && status.type !== 'DIRECTORY')) return undefined;
     return { ...entryOf(status), digest: await checksumOf(client, spot, status) };
   },
-  async *list(url, { recursive = true, folders = !recursive }: { recursive?: boolean; folders?: boolean } = {}) {
+  async *list(url, { recursive = true, folders = !recursive } = {}) {
     const { client, spot } = at(url);
     yield* listBelow(client, spot, { recursive, folders });
   },

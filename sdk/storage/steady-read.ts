@@ -61,7 +61,7 @@ const MOST_BROKEN = 5;
 function readFailure(url: string, endpoint: string, cause: unknown): StorageError {
   // Node's parser: something stands behind the end of the body.
   if (cause instanceof Error && 'code' in cause && String(cause.code).startsWith('HPE_')) {
-    return new StorageError(
+    return new PassingFailure(
       'E_HTTP',
       `cannot read ${shownUrl(url)}: ${shownUrl(endpoint)} sends more than the length that it told; tell its owner`,
       { cause },

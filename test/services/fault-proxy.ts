@@ -44,6 +44,8 @@ export interface Passing {
   /** Counted from 1. */
   readonly number: number;
   readonly method: string;
+  /** 0 for the proxy's target, 1 for the first other server that a redirect led to, … */
+  readonly server: number;
   /** Path and query, as they were sent. */
   readonly url: string;
   /** Its Content-Length; 0 where it has none. */
@@ -100,6 +102,7 @@ export async function faultProxy(target: string): Promise<FaultProxy> {
     const passing = {
       number: passed.length + 1,
       method,
+      server: [...fronts.keys()].indexOf(origin),
       url,
       bytes: Number(request.headers['content-length'] ?? 0),
     };

@@ -5,8 +5,8 @@ import type { Fault, FaultProxy, Passing } from './fault-proxy.js';
 type Plan = FaultProxy['plan'];
 
 /** What a person would see of a request, its random parts aside: the same for the same step of every run. */
-export function nameOf({ method, url }: Passing): string {
-  return `${method} ${url.replace(/[?&](X-Amz|x-oss|OSS|Expires|Signature)[^&]*|\b[0-9a-f]{8,}\b|(?<=uploadId=)[^&]*/gi, '')}`;
+export function nameOf({ method, server, url }: Passing): string {
+  return `${server} ${method} ${url.replace(/[?&](X-Amz|x-oss|OSS|Expires|Signature)[^&]*|\b[0-9a-f]{8,}\b|(?<=uploadId=)[^&]*/gi, '')}`;
 }
 
 /** Every request fails in this way when it comes for the first time. */
@@ -21,8 +21,8 @@ export function onceEach(fault: (request: Passing) => Fault | undefined): Plan {
 }
 
 /**
- * Faults that pass, drawn for each request and each time that it comes. The same request comes through after {@link MOST_IN_A_ROW}
- * faults, so that whoever tries again gets there.
+ * Faults drawn for each request and each time that it comes; most of them pass, some last. The same request comes through after
+ * {@link MOST_IN_A_ROW} faults, so that whoever tries again gets there.
  *
  * @param share of requests that fail
  * @param isContent whether a request's answer is what a file holds: nobody guards lists against bits that turn over
@@ -48,6 +48,8 @@ export function randomFaults(
       { kind: 'length', by: 1 + random.below(100) },
       { kind: 'length', by: -1 - random.below(100) },
       { kind: 'stall', way, after: place, until: () => new Promise((resolve) => setImmediate(resolve)) },
+      // Who may write may still take away what they began.
+      ...(request.method !== 'DELETE' && random.below(4) === 0 ? [{ kind: 'answer', status: 403 } as const] : []),
       ...(way === 'up' || isContent(request) ? [{ kind: 'flip', way, at: place } as const] : []),
     ];
     return faults[random.below(faults.length)];

@@ -7,7 +7,7 @@ import { isPartial } from '../../sdk/base/files.js';
 import { copy, copyParallel } from '../../sdk/storage/copy.js';
 import type { Fault, Passing } from '../services/fault-proxy.js';
 import { onceEach } from '../services/faults.js';
-import { hdfsPlace, obsPlace, ossPlace, type TestPlace } from '../services/places.js';
+import { STORES } from '../services/places.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
 import { LARGE, stand } from './stand.js';
 
@@ -38,46 +38,41 @@ function wayOf({ bytes }: Passing): 'up' | 'down' {
   return bytes > 0 ? 'up' : 'down';
 }
 
-const PLACES: Readonly<Record<string, (t: Test) => Promise<TestPlace>>> = {
-  OSS: ossPlace,
-  OBS: obsPlace,
-  HDFS: hdfsPlace,
-};
-
-for (const [name, start] of Object.entries(PLACES)) {
+for (const [name, start] of Object.entries(STORES)) {
   test(`${name}:`, async (t) => {
     const place = await start(t);
-    t.teardown(() => place.close());
     Object.assign(process.env, place.env);
 
     for (const direction of ['up', 'down'] as const) {
       for (const [what, fault] of Object.entries(PASSING)) {
         t.test(`${what}, once for every request ${direction}, is no failure`, async (t) => {
-          const { proxy, job, asked, isDone } = await stand(t, place, direction);
+          const { proxy, job, asked, isDone, isTidy } = await stand(t, place, direction);
           proxy.plan = onceEach(fault);
           t.match(await copyParallel(job.source, job.destination, job), { files: 3 });
           proxy.plan = () => undefined;
           await isDone(t);
+          await isTidy(t);
           t.ok(asked().size > 3, 'there were requests to fail');
           t.match(await copyParallel(job.source, job.destination, job), { files: 0, skipped: 3 });
         });
       }
 
       t.test(`bits that turn over ${direction} are found, and what holds them is sent again`, async (t) => {
-        const { proxy, job, isDone } = await stand(t, place, direction);
+        const { proxy, job, isDone, isTidy } = await stand(t, place, direction);
         let flipped = 0;
         proxy.plan = onceEach((request) => {
-          const holdsFile =
-            direction === 'up' ? request.method === 'PUT' && request.bytes > 100 : place.isContent(request);
+          const isWhole = request.method === 'PUT' && request.bytes > 100;
+          const holdsFile = direction === 'up' ? isWhole || place.isPart(request) : place.isContent(request);
           return holdsFile && ++flipped <= 2 ? { kind: 'flip', way: direction, at: 100 } : undefined;
         });
         await copyParallel(job.source, job.destination, job);
         t.ok(flipped >= 2);
         await isDone(t);
+        await isTidy(t);
       });
 
       t.test(`a file that is replaced while it is on its way ${direction} arrives as it is then`, async (t) => {
-        const { proxy, job, replace, isDone } = await stand(t, place, direction);
+        const { proxy, job, replace, isDone, isTidy } = await stand(t, place, direction);
         const isPart = direction === 'up' ? place.isPart : place.isContent;
         const { watch } = proxy;
         let parts = 0;
@@ -87,21 +82,25 @@ for (const [name, start] of Object.entries(PLACES)) {
         };
         await copyParallel(job.source, job.destination, job);
         await isDone(t);
+        await isTidy(t);
       });
 
       for (const [code, refuse] of Object.entries(place.refusals)) {
         // Reading takes no space.
         if (code === 'E_NO_SPACE' && direction === 'down') continue;
         t.test(`${code} ${direction} is told at once, and nothing has changed`, async (t) => {
-          const { job, asked, isDone, isUndone } = await stand(t, place, direction);
+          const { job, asked, isDone, isUndone, isTidy } = await stand(t, place, direction);
           const end = refuse();
           const error: unknown = await copyParallel(job.source, job.destination, job).catch(
             (failure: unknown) => failure,
           );
           end();
-          isForPeople(error, code);
-          t.same([...asked().values()], [...asked().values()].fill(1), 'nothing is asked twice');
+          isForPeople(t, error, code);
+          // Where only writing is refused, what is read may be read again.
+          const refused = [...asked()].filter(([name]) => code !== 'E_NO_SPACE' || /^\d (PUT|POST) /.test(name));
+          t.same(new Set(refused.map(([, times]) => times)), new Set([1]), 'nothing is asked twice');
           await isUndone(t);
+          await isTidy(t);
           await copyParallel(job.source, job.destination, job);
           await isDone(t);
         });
@@ -118,24 +117,20 @@ for (const [name, start] of Object.entries(PLACES)) {
           );
           end();
           proxy.plan = () => undefined;
-          isForPeople(error, code);
+          isForPeople(t, error, code);
           await copyParallel(job.source, job.destination, job);
           await isDone(t);
         });
-
-        function isForPeople(error: unknown, code: string): void {
-          t.match(error, { code, message: /:\/\// }, 'it names a URL');
-          t.ok(error instanceof MindtsError && !/\n|-test-(secret|token)/.test(error.message), 'one line, no secrets');
-        }
       }
     }
 
     t.test('an upload that fails for good is given up at the store too', async (t) => {
-      const { proxy, job, isUndone } = await stand(t, place, 'up');
+      const { proxy, job, isUndone, isTidy } = await stand(t, place, 'up');
       let parts = 0;
       proxy.plan = (request) => (place.isPart(request) && ++parts > 5 ? { kind: 'answer', status: 403 } : undefined);
       await t.rejects(copyParallel(job.source, job.destination, { ...job, files: [LARGE] }), { code: 'E_DENIED' });
       await isUndone(t);
+      await isTidy(t);
     });
 
     t.test('a disk that is full in the middle of a file keeps nothing of it', { skip: noSmallDisk }, async (t) => {
@@ -162,4 +157,9 @@ for (const [name, start] of Object.entries(PLACES)) {
       await isDone(t);
     });
   });
+}
+
+function isForPeople(t: Test, error: unknown, code: string): void {
+  t.match(error, { code, message: /:\/\// }, 'it names a URL');
+  t.ok(error instanceof MindtsError && !/\n|-test-(secret|token)/.test(error.message), 'one line, no secrets');
 }

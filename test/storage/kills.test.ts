@@ -1,6 +1,6 @@
 /** Copies that are killed with SIGKILL and begun again. Bytes are counted on the wire. */
-import { type Test, test } from 'tap';
-import { hdfsPlace, obsPlace, ossPlace, type TestPlace } from '../services/places.js';
+import { test } from 'tap';
+import { STORES } from '../services/places.js';
 import { startCopying } from './copying.js';
 import { stand } from './stand.js';
 
@@ -11,22 +11,15 @@ const STREAMS = 4;
 /** Lists, answers to puts, and the small file. */
 const BESIDES = 20_000;
 
-const PLACES: Readonly<Record<string, (t: Test) => Promise<TestPlace>>> = {
-  OSS: ossPlace,
-  OBS: obsPlace,
-  HDFS: hdfsPlace,
-};
-
-for (const [name, start] of Object.entries(PLACES)) {
+for (const [name, start] of Object.entries(STORES)) {
   test(`${name}:`, async (t) => {
     const place = await start(t);
-    t.teardown(() => place.close());
     Object.assign(process.env, place.env);
 
     for (const direction of ['up', 'down'] as const) {
       for (const parts of [1, 6, 11]) {
         t.test(`killed ${direction} at part ${parts} of 11, it moves at most one part per stream again`, async (t) => {
-          const { proxy, job, isDone } = await stand(t, place, direction);
+          const { proxy, job, isDone, isTidy } = await stand(t, place, direction);
           const { watch } = proxy;
           const before = proxy.bytes[direction];
           const isPart = direction === 'up' ? place.isPart : place.isContent;
@@ -39,6 +32,8 @@ for (const [name, start] of Object.entries(PLACES)) {
           t.same(await first.ended, { signal: 'SIGKILL' });
           t.match(await startCopying(job, place.env).ended, { maxRSS: Number });
           await isDone(t);
+          // What is written at one stroke leaves a hidden file where the store has no better way: who was killed takes nothing away.
+          await isTidy(t, /\.(small\.txt|空 100%\.txt)\./);
           const moved = proxy.bytes[direction] - before;
           t.ok(moved <= (10 + STREAMS) * job.partSize + BESIDES, `${moved} bytes`);
         });
