@@ -13,7 +13,7 @@ export interface FileToPack {
   /** Its parts separated by `/`; a folder's ends in one. */
   readonly name: string;
   /** Nothing for a folder. */
-  readonly content: AsyncIterable<Uint8Array>;
+  readonly content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   readonly isExecutable?: boolean;
 }
 
@@ -23,7 +23,7 @@ export interface FileToPack {
  *
  * @throws ArchiveError `E_ZIP_PATH`, `E_ZIP_DUPLICATE`, `E_ZIP_WRITE`, or the error of a content
  * @example
- * await packZip('out/in.zip', [{ name: 'a.txt', content: Readable.from([Buffer.from('seven')]) }]);
+ * await packZip('out/in.zip', [{ name: 'a.txt', content: [Buffer.from('seven')] }]);
  */
 export async function packZip(archive: string, files: AsyncIterable<FileToPack> | Iterable<FileToPack>): Promise<void> {
   const refuse = refusalOf('ZIP', archive);
