@@ -52,7 +52,7 @@ async function stat(url: string): Promise<Entry | undefined> {
     return undefined;
   }
   // An empty file has no first byte.
-  const size = first.status === 416 ? 0 : (sizeOf(first) ?? (await counted(url, await success(url, first))));
+  const size = first.status === 416 ? 0 : (sizeOf(await success(url, first)) ?? (await counted(url, first)));
   first.body.destroy();
   return entryOf(first.headers, size);
 }

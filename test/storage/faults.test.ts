@@ -5,38 +5,14 @@ import { type Test, test } from 'tap';
 import { MindtsError } from '../../sdk/base/errors.js';
 import { isPartial } from '../../sdk/base/files.js';
 import { copy, copyParallel } from '../../sdk/storage/copy.js';
-import type { Fault, Passing } from '../services/fault-proxy.js';
+import type { Passing } from '../services/fault-proxy.js';
 import { onceEach } from '../services/faults.js';
 import { STORES } from '../services/places.js';
+import { PASSING } from './passing-faults.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
 import { LARGE, stand } from './stand.js';
 
 process.env['MINDTS_RETRY_WAIT_MS'] = '1';
-
-/** What passes when it is tried again. */
-const PASSING: Readonly<Record<string, (request: Passing) => Fault>> = {
-  'an error of the server': () => ({ kind: 'answer', status: 500 }),
-  'a busy server': () => ({ kind: 'answer', status: 503, headers: { 'Retry-After': '0' } }),
-  'a connection that breaks at once': (request) => ({ kind: 'cut', way: wayOf(request), after: 0 }),
-  'a connection that breaks late': (request) => ({
-    kind: 'cut',
-    way: wayOf(request),
-    after: (request.bytes || 60_000) - 1,
-  }),
-  'an answer that is lost': () => ({ kind: 'lost' }),
-  'a length that is too large': () => ({ kind: 'length', by: 10 }),
-  'a length that is too small': () => ({ kind: 'length', by: -10 }),
-  'a body that comes late': (request) => ({
-    kind: 'stall',
-    way: wayOf(request),
-    after: 10,
-    until: () => new Promise((resolve) => setImmediate(resolve)),
-  }),
-};
-
-function wayOf({ bytes }: Passing): 'up' | 'down' {
-  return bytes > 0 ? 'up' : 'down';
-}
 
 for (const [name, start] of Object.entries(STORES)) {
   test(`${name}:`, async (t) => {
