@@ -18,7 +18,7 @@ const Done = z.object({
   bytes: z.number(),
   present: z.number(),
   /** The most memory it took, in KiB. */
-  maxRSS: z.number(),
+  mostMemory: z.number(),
 });
 
 /** What it did; the signal that ended it; or what it failed with. */

@@ -26,7 +26,7 @@ for (const [name, start] of Object.entries(STORES)) {
         .ended;
       for (const [way, ended] of Object.entries({ up, down })) {
         t.match(ended, { files });
-        const most = 'maxRSS' in ended ? ended.maxRSS : Number.NaN;
+        const most = 'mostMemory' in ended ? ended.mostMemory : Number.NaN;
         t.ok(most < MOST, `${what} ${way}: ${Math.round((most * 1024) / 1e6)} MB`);
       }
       await place.remove(what);
