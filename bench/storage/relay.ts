@@ -18,8 +18,8 @@ export async function startRelay(endpoint: string): Promise<Relay> {
   const open = new Set<Socket>();
   let sent = 0;
   let watch: { readonly bytes: number; readonly act: () => void } | undefined;
-  const server = createServer((near) => {
-    const far = connect(Number(port), hostname);
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
     for (const [socket, other] of [
       [near, far],
       [far, near],

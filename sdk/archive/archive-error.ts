@@ -24,7 +24,6 @@ export type Fault =
   | 'METHOD'
   | 'BOMB'
   | 'TARGET'
-  | 'TOO_LARGE'
   | 'WRITE'
   | 'ABORTED';
 
@@ -94,7 +93,6 @@ const ADVICE: Readonly<Record<Fault, string>> = {
   METHOD: 'make it again with the usual compression, deflate',
   BOMB: 'do not trust it, or raise that limit',
   TARGET: 'choose a new folder',
-  TOO_LARGE: 'copy the folder as it is, or use the zip command',
   WRITE: 'free some space or choose another folder',
   ABORTED: '',
 };

@@ -2,7 +2,7 @@
  * Writes the files of an archive into a folder that nobody else writes. A file is made anew or not at all, so that no name
  * can be written twice, in whatever spelling the file system holds equal. Nothing is flushed here, see `replaceFolder`.
  *
- * Small files are written at once, without a turn of the event loop each: on a near disk that takes a third of the time.
+ * Small files are written at once, without a turn of the event loop each: to a near disk that takes a third of the time.
  * While the disk turns out to be slow, as those behind a network are, many are written side by side instead.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -18,10 +18,11 @@ export interface NewFile {
   readonly isExecutable: boolean;
 }
 
-/** A disk that takes longer than this for a small file is slow. */
-const SLOW_MS = 2;
-/** So many files are then written side by side before it is tried again how long one takes. */
-const ASIDE = 256;
+/** A disk is slow that takes longer than this for a small file, so many times in a row: once alone may be the processor's doing. */
+const SLOW_MS = 1;
+const IN_A_ROW = 8;
+/** So many files are then written side by side before it is tried again how long they take. */
+const ASIDE = 2048;
 const SIDE_BY_SIDE = 16;
 /** So many names of folders that were made are remembered. */
 const REMEMBERED = 10_000;
@@ -30,6 +31,7 @@ export class FolderWriter {
   private readonly made = new Set<string>();
   private readonly pending = new Set<Promise<void>>();
   private failure: { readonly error: unknown } | undefined;
+  private slow = 0;
   private aside = 0;
 
   /** @param options slowMs: for tests, a negative one makes every disk slow */
@@ -72,7 +74,8 @@ export class FolderWriter {
     } catch (error) {
       throw this.failed(file.name, error);
     }
-    if (performance.now() - start > (this.options.slowMs ?? SLOW_MS)) this.aside = ASIDE;
+    this.slow = performance.now() - start > (this.options.slowMs ?? SLOW_MS) ? this.slow + 1 : 0;
+    if (this.slow === IN_A_ROW) [this.slow, this.aside] = [0, ASIDE];
     done();
   }
 

@@ -9,7 +9,7 @@ export interface UnpackResult {
 
 /** How far an extraction is. */
 export interface UnpackProgress extends UnpackResult {
-  /** Bytes of the archive that have been passed; all of them in the end. */
+  /** Bytes of the archive that have been passed: in the end nearly all. */
   readonly packed: number;
   readonly entriesDone: number;
   /** All entries of the archive, folders included; undefined for a tar, which does not say. */

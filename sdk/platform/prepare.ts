@@ -31,15 +31,14 @@ export const BUILTIN_DIGITS = 'builtin:digits';
  * there for the next run. Where all lies in one inner folder, as `MNISTData/` in some archives, that folder is meant.
  *
  * @param dataUrl a folder, an archive, a folder holding one archive, or `builtin:digits`
- * @param options store: in place of the one that the URL's scheme stands for
  * @throws StorageError `E_NOT_FOUND`, …; DatasetError `E_EMPTY`, `E_DATA_URL`; ArchiveError for a damaged or hostile archive
  */
-export async function prepareData(dataUrl: string, options: { readonly store?: Store } = {}): Promise<string> {
+export async function prepareData(dataUrl: string): Promise<string> {
   if (dataUrl === BUILTIN_DIGITS) return drawDigits();
   if (dataUrl.startsWith('builtin:')) {
     throw new DatasetError('E_DATA_URL', `--data_url ${dataUrl}: there is only ${BUILTIN_DIGITS}`);
   }
-  const store = options.store ?? (await storeFor(dataUrl));
+  const store = await storeFor(dataUrl);
   const entry = await store.stat(dataUrl);
   if (entry === undefined)
     throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
@@ -52,7 +51,7 @@ export async function prepareData(dataUrl: string, options: { readonly store?: S
     return innermost(folder);
   }
   const archive = await onlyArchive(dataUrl, store);
-  if (archive !== undefined) return prepareData(archive, options);
+  if (archive !== undefined) return prepareData(archive);
   return innermost(localPathOf(dataUrl) ?? (await copyHere(dataUrl)));
 }
 

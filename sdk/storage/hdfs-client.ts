@@ -41,8 +41,8 @@ export interface HdfsClient {
   open(spot: Spot, range: { readonly start: number; readonly end: number; readonly size: number }): Promise<Opened>;
   /** HDFS's own checksum of a file, undefined where it has none that can be computed here. */
   checksum(spot: Spot, blockSize: number): Promise<Digest | undefined>;
-  /** Makes a file, over one that is there, and the folders above it. */
-  create(spot: Spot, data: Uint8Array): Promise<void>;
+  /** Makes a file, and the folders above it. @throws `E_EXISTS` for one that is there, unless it may be overwritten */
+  create(spot: Spot, data: Uint8Array, options: { readonly overwrite: boolean }): Promise<void>;
   append(spot: Spot, data: Uint8Array): Promise<void>;
   /** Cuts a file; false when HDFS goes on doing so, and takes nothing for it meanwhile. @throws `E_UNSUPPORTED` before Hadoop 2.7 */
   truncate(spot: Spot, length: number): Promise<boolean>;
@@ -142,8 +142,13 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
       // Bytes per CRC (4), CRCs per block (8), the MD5, and what its buffer had left over.
       return { algorithm: 'md5-crc32c', value: bytes.slice(24, 56), blockSize };
     },
-    async create(spot, data) {
-      const operation: Operation = { doing: 'write', method: 'PUT', op: 'CREATE', query: { overwrite: 'true' } };
+    async create(spot, data, { overwrite }) {
+      const operation: Operation = {
+        doing: 'write',
+        method: 'PUT',
+        op: 'CREATE',
+        query: { overwrite: String(overwrite) },
+      };
       await text(spot, operation, await askData(spot, operation, data));
     },
     async append(spot, data) {
@@ -190,8 +195,8 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
   };
 }
 
-/** Nothing is there, or a file where its folder would be. */
-function isMissing(error: unknown): boolean {
+/** Whether an error says that nothing is there, be it for a file where its folder would be. */
+export function isMissing(error: unknown): boolean {
   return error instanceof StorageError && (error.code === 'E_NOT_FOUND' || error.code === 'E_NOT_FOLDER');
 }
 

@@ -18,7 +18,7 @@ export interface GrowingFile {
   add(data: Uint8Array): Promise<void>;
   /** Counts bytes that are there already into the checksum. */
   count(data: Uint8Array): void;
-  /** Holds it against its checksum, gives it its time and its name. @throws `E_SIZE`, `E_CHECKSUM`; it is then gone */
+  /** Holds it against its checksum, gives it its time and its name. @throws `E_CHECKSUM`; it is then gone */
   appear(modified: number): Promise<void>;
   remove(): Promise<void>;
 }
@@ -52,14 +52,23 @@ export function growingFile(
   let hasher = found === undefined ? undefined : hasherOf(found);
 
   async function create(data: Uint8Array): Promise<void> {
+    // Until something broke off, what stands there is another's.
+    let overwrite = false;
     try {
-      isThere = true;
-      await retrying(() => client.create(hidden, data));
+      await retrying(async () => {
+        try {
+          await client.create(hidden, data, { overwrite });
+        } catch (error) {
+          overwrite ||= error instanceof PassingFailure && error.code !== 'E_BUSY_STORE';
+          throw error;
+        }
+      });
     } catch (error) {
-      // What was refused for good was not begun.
-      isThere = error instanceof PassingFailure;
+      isThere = overwrite;
+      if (error instanceof StorageError && error.code === 'E_EXISTS') throw another(hidden);
       throw error;
     }
+    isThere = true;
     status = await statusOf(client, hidden);
     hasher = hasherOf(status);
   }
@@ -70,7 +79,7 @@ export function growingFile(
     },
     async add(data) {
       if (length === 0 && status === undefined) await create(data);
-      else {
+      else if (data.length > 0) {
         await appendAt(client, hidden, length, data);
         // Of no use any more: the length is not what it was.
         status = undefined;
@@ -81,15 +90,18 @@ export function growingFile(
     count: (data) => hasher?.update(data),
     async appear(modified) {
       if (length === 0 && status === undefined) await create(new Uint8Array());
-      const last = status ?? (await statusOf(client, hidden));
-      await refuse(await damage(last));
-      await retrying(() => client.setTime(hidden, modified));
-      if (!(await replace(client, { from: hidden, to: target, size: length, overOther: true }))) {
-        throw new StorageError(
-          'E_SERVER',
-          `cannot write ${shownUrl(target.url)}: the server refuses to give it its name`,
-        );
+      try {
+        const last = status ?? (await statusOf(client, hidden));
+        await refuse(await damage(last));
+        await retrying(() => client.setTime(hidden, modified));
+        if (await replace(client, { from: hidden, to: target, size: length, overOther: true })) return;
+      } catch (error) {
+        throw error instanceof StorageError && error.code === 'E_NOT_FOUND' ? another(hidden) : error;
       }
+      throw new StorageError(
+        'E_SERVER',
+        `cannot write ${shownUrl(target.url)}: the server refuses to give it its name`,
+      );
     },
     async remove() {
       if (isThere) await retrying(() => client.remove(hidden));
@@ -99,8 +111,8 @@ export function growingFile(
   async function damage(last: HdfsStatus): Promise<StorageError | undefined> {
     if (last.length !== length) {
       return new PassingFailure(
-        'E_SIZE',
-        `${shownUrl(target.url)} has ${last.length} bytes instead of ${length}; write it again`,
+        'E_CHECKSUM',
+        `${shownUrl(target.url)} came damaged to HDFS: it has ${last.length} bytes instead of ${length}; write it again`,
       );
     }
     const told = length === 0 ? undefined : await retrying(() => client.checksum(hidden, last.blockSize));
@@ -149,9 +161,7 @@ async function appendAt(client: HdfsClient, spot: Spot, length: number, data: Ui
       // The answer to an earlier try may have been lost, or a part of its bytes may be there.
       const there = (await statusOf(client, spot)).length;
       if (there === length + data.length) return;
-      if (there < length || there > length + data.length) {
-        throw new StorageError('E_CHANGED', `${shownUrl(spot.url)}: somebody else writes it too; start again`);
-      }
+      if (there < length || there > length + data.length) throw another(spot);
       await cut(client, spot, length);
     }
     isAgain = true;
@@ -222,9 +232,9 @@ async function renamed(
 }
 
 /** Removes what a failed writer leaves; a second failure is told, and does not hide the first. */
-export async function cleanUp(file: GrowingFile, { url }: Spot): Promise<void> {
+export async function cleanUp(remove: () => Promise<void>, { url }: Spot): Promise<void> {
   try {
-    await file.remove();
+    await remove();
   } catch (error) {
     log.warn(
       `${shownUrl(url)}: a hidden file beside it could not be removed: ${error instanceof Error ? error.message : error}`,
@@ -239,8 +249,13 @@ function hasherOf({ blockSize }: HdfsStatus): Hasher {
 async function statusOf(client: HdfsClient, spot: Spot): Promise<HdfsStatus> {
   const status = await retrying(() => client.status(spot));
   if (status !== undefined) return status;
-  throw new PassingFailure(
+  throw another(spot);
+}
+
+/** Two processes with the same plan write the same hidden file; to begin again shows what the other has done. */
+function another({ url }: Spot): StorageError {
+  return new StorageError(
     'E_CHANGED',
-    `${shownUrl(spot.url)}: the hidden file that it is written to went away; write it again`,
+    `cannot write ${shownUrl(url)}: somebody else writes the same there; write it again`,
   );
 }

@@ -1,7 +1,7 @@
 /** Reading a file of HDFS, held against the checksum that HDFS gives. */
 import { StorageError } from '../base/errors.js';
 import { type Digest, hasherFor } from './digest.js';
-import type { HdfsClient, HdfsStatus, Spot } from './hdfs-client.js';
+import { type HdfsClient, type HdfsStatus, isMissing, type Spot } from './hdfs-client.js';
 import { entryOf } from './hdfs-list.js';
 import { PassingFailure, retrying } from './retry.js';
 import { steadyRead } from './steady-read.js';
@@ -46,10 +46,12 @@ export async function* readFile(
   { start = 0, end, version }: ByteRange = {},
 ): AsyncGenerator<Buffer> {
   const { url } = spot;
-  const status = await existingFile(client, spot);
-  if (version !== undefined && version !== entryOf(status).version) {
-    throw new StorageError('E_CHANGED', `${shownUrl(url)} changed meanwhile: start again`);
-  }
+  const changed = (): StorageError =>
+    new StorageError('E_CHANGED', `${shownUrl(url)} changed, or went away, meanwhile: start again`);
+  const status = await existingFile(client, spot).catch((error: unknown) => {
+    throw version !== undefined && isMissing(error) ? changed() : error;
+  });
+  if (version !== undefined && version !== entryOf(status).version) throw changed();
   const size = status.length;
   const stop = Math.min(end ?? size, size);
   // HDFS refuses to begin behind the last byte.
@@ -59,7 +61,9 @@ export async function* readFile(
   checksum?.catch(() => {});
   const hasher = checksum && hasherFor({ algorithm: 'md5-crc32c', value: '', blockSize: status.blockSize });
   for await (const chunk of steadyRead(url, { start, end: stop }, (from) =>
-    client.open(spot, { start: from, end: stop, size }),
+    client.open(spot, { start: from, end: stop, size }).catch((error: unknown) => {
+      throw isMissing(error) ? changed() : error;
+    }),
   )) {
     hasher?.update(chunk);
     yield chunk;

@@ -1,9 +1,28 @@
-/** Uploads in parts to HDFS. */
+/** Files that go to HDFS under hidden names which follow from what they are, so that what a killed process left is found again. */
 import { StorageError } from '../base/errors.js';
+import { md5 } from './digest.js';
 import type { HdfsClient, Spot } from './hdfs-client.js';
-import { cut, type GrowingFile, growingFile, uploadSpot } from './hdfs-file.js';
+import { cleanUp, cut, type GrowingFile, growingFile, uploadSpot } from './hdfs-file.js';
 import { retrying } from './retry.js';
 import type { Upload, UploadPlan } from './store.js';
+
+/** Writes a file whole. */
+export async function writeWhole(client: HdfsClient, target: Spot, data: Uint8Array, modified: number): Promise<void> {
+  const size = data.length;
+  const upload = await uploadInOrder(client, target, {
+    size,
+    partSize: Math.max(1, size),
+    modified,
+    source: md5(data),
+  });
+  try {
+    await upload.put(0, data);
+    await upload.finish();
+  } catch (error) {
+    await cleanUp(upload.abandon, target);
+    throw error;
+  }
+}
 
 /**
  * An upload in parts: a hidden file that grows. What an earlier process left is found by its name and gone on with behind its last

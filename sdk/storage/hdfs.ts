@@ -10,14 +10,14 @@ import { appendWhole, cleanUp, growingFile, newSpot, replace } from './hdfs-file
 import { entryOf, listBelow } from './hdfs-list.js';
 import { checksumOf, existing, existingFile, readFile } from './hdfs-read.js';
 import { hdfsSettings } from './hdfs-settings.js';
-import { uploadInOrder } from './hdfs-upload.js';
+import { uploadInOrder, writeWhole } from './hdfs-upload.js';
 import { partsOf } from './object-store.js';
 import { retrying } from './retry.js';
 import type { Store } from './store.js';
 import { shownUrl } from './url.js';
 
 /** Files of HDFS. */
-export const hdfsStore: Store & { append(url: string, data: Readable | Uint8Array): Promise<void> } = {
+export const hdfsStore: Store & Required<Pick<Store, 'append'>> = {
   keepsTimes: true,
   async stat(url) {
     const { client, spot, asksFolder } = at(url);
@@ -25,7 +25,7 @@ export const hdfsStore: Store & { append(url: string, data: Readable | Uint8Arra
     if (status === undefined || (asksFolder && status.type !== 'DIRECTORY')) return undefined;
     return { ...entryOf(status), digest: await checksumOf(client, spot, status) };
   },
-  async *list(url, { recursive = true, folders = !recursive }: { recursive?: boolean; folders?: boolean } = {}) {
+  async *list(url, { recursive = true, folders = !recursive } = {}) {
     const { client, spot } = at(url);
     yield* listBelow(client, spot, { recursive, folders });
   },
@@ -35,12 +35,13 @@ export const hdfsStore: Store & { append(url: string, data: Readable | Uint8Arra
   },
   async write(url, data, { modified = Date.now() } = {}) {
     const { client, spot } = await fileAt(url);
+    if (data instanceof Uint8Array) return writeWhole(client, spot, data, modified);
     const file = growingFile(client, { hidden: newSpot(spot), target: spot });
     try {
-      for await (const part of inParts(data)) await file.add(part);
+      for await (const part of partsOf(data, STREAM_PART)) await file.add(part);
       await file.appear(modified);
     } catch (error) {
-      await cleanUp(file, spot);
+      await cleanUp(file.remove, spot);
       throw error;
     }
   },

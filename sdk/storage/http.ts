@@ -81,9 +81,10 @@ async function* read(url: string, { start, end, version: asked }: ByteRange = {}
   if (end !== undefined && (start ?? 0) >= end) return;
   // Only what is known to be the same file may be gone on with.
   let version = asked;
-  let isBegun = false;
 
   async function open(from: number): Promise<Opened> {
+    const isBegun = from > (start ?? 0);
+    if (!isBegun) version = asked;
     const isPart = from > 0 || end !== undefined;
     const range: Record<string, string> = isPart ? { range: `bytes=${from}-${end === undefined ? '' : end - 1}` } : {};
     const condition: Record<string, string> = isPart && version !== undefined ? { 'if-range': version } : {};
@@ -104,7 +105,6 @@ async function* read(url: string, { start, end, version: asked }: ByteRange = {}
           )
         : new StorageError('E_CHANGED', `${shownUrl(url)} changed meanwhile: start again`);
     }
-    isBegun = true;
     version = found;
     if (answer.status === 206) return { body: partFrom(url, answer, from), endpoint, size: sizeOf(answer) };
     // The server takes no ranges: what comes before is passed over.

@@ -1,6 +1,18 @@
 /** The store of this machine: `file://` URLs and plain paths. */
 import { constants, createReadStream, type Stats } from 'node:fs';
-import { copyFile, open, opendir, realpath, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  type FileHandle,
+  open,
+  opendir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -37,6 +49,23 @@ export const localStore: Store = {
   },
   read(url, range) {
     return Readable.from(chunks(url, range), { objectMode: false });
+  },
+  async readInto(url, buffer, { start = 0, version }) {
+    try {
+      const file = await openVersion(localPath(url), version);
+      try {
+        for (let filled = 0; filled < buffer.length; ) {
+          const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, start + filled);
+          if (bytesRead === 0) return filled;
+          filled += bytesRead;
+        }
+        return buffer.length;
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw storageFailure('read', url, error);
+    }
   },
   write(url, data, { modified } = {}) {
     return replace(url, async (partial) => {
@@ -233,16 +262,20 @@ async function* chunks(
   if (start >= end) return;
   const path = localPath(url);
   try {
-    const file = await open(path);
-    if (version !== undefined && String((await file.stat()).ino) !== version) {
-      await file.close();
-      throw new PassingFailure('E_CHANGED', `${path} was replaced while it was read: read it again`);
-    }
+    const file = await openVersion(path, version);
     // Node counts the last byte in; a range here does not.
     yield* createReadStream(path, { fd: file, start, end: end - 1, highWaterMark: 1 << 18 });
   } catch (error) {
     throw storageFailure('read', url, error);
   }
+}
+
+/** @throws PassingFailure `E_CHANGED` when the file is another one meanwhile */
+async function openVersion(path: string, version: string | undefined): Promise<FileHandle> {
+  const file = await open(path);
+  if (version === undefined || String((await file.stat()).ino) === version) return file;
+  await file.close();
+  throw new PassingFailure('E_CHANGED', `${path} was replaced while it was read: read it again`);
 }
 
 /** The folder itself, or the one nearest above it that exists. */

@@ -30,7 +30,7 @@ export function objectStore(
 ): Store {
   async function at(url: string): Promise<Place> {
     const { bucket, key } = objectAt(url);
-    return { client: await connect(bucket), bucket, key };
+    return { client: await retrying(() => connect(bucket)), bucket, key };
   }
 
   async function stat(url: string): Promise<Entry | undefined> {

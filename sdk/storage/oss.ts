@@ -8,11 +8,15 @@ import type { Store } from './store.js';
 /** The store of OSS buckets, as environment and files say. */
 export const ossStore: Store = ossStoreWith(ossSettings);
 
-/** A store of OSS buckets with settings of its own. */
+/** A store of OSS buckets with settings of its own, looked up when a bucket is first used, and again when a variable has changed. */
 export function ossStoreWith(settings: () => Promise<OssSettings>): Store {
-  let found: Promise<OssSettings> | undefined;
+  let [mark, found]: [string, Promise<OssSettings> | undefined] = ['', undefined];
   const clients = new Map<string, ObjectClient>();
   async function connect(bucket: string): Promise<ObjectClient> {
+    if (mark !== marked()) {
+      clients.clear();
+      [mark, found] = [marked(), undefined];
+    }
     found ??= settings();
     try {
       const client = clients.get(bucket) ?? (await ossClient(bucket, await found));
@@ -25,4 +29,9 @@ export function ossStoreWith(settings: () => Promise<OssSettings>): Store {
     }
   }
   return objectStore(connect, { leastPart: 100 * 1024 });
+}
+
+/** Differs when a variable that `ossSettings` looks at does. It holds secrets: it stays in memory. */
+function marked(): string {
+  return JSON.stringify(Object.entries(process.env).filter(([name]) => /^(OSS|ALIBABA_CLOUD)_/.test(name)));
 }

@@ -1,76 +1,60 @@
 /** The object client of S3 and OBS: what each request says, and what its answer means. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
-import type {
-  CopyObjectCommandInput,
-  GetObjectCommandOutput,
-  HeadObjectCommandOutput,
-  PutObjectCommandOutput,
-} from '@aws-sdk/client-s3';
+import type { CopyObjectCommandInput } from '@aws-sdk/client-s3';
 import type { Digest } from './digest.js';
 import { compareNames } from './names.js';
 import type { ObjectClient, ObjectInfo, Page } from './object-client.js';
-import { isAnswer, type S3Connection } from './s3-connection.js';
-import { base64, digestIn, inParts, namesIn, timed, timeIn } from './s3-format.js';
+import type { S3Connection } from './s3-connection.js';
+import { base64, digestIn, lengthIn, metadataOf, namesIn, partSizeIn, secondsOf, TIME, timeIn } from './s3-format.js';
 import { s3Uploads } from './s3-uploads.js';
 
 /** A client of the connection's bucket. */
 export function s3Client(connection: S3Connection): ObjectClient {
-  const { sdk, bucket: Bucket, listEncoding, run, told } = connection;
+  const { sdk, bucket: Bucket, listEncoding, run, send, told } = connection;
   /** Whether ETags are sums of the content here, as the last answer that tells has told; listings do not. */
   let etagsAreSums: boolean | undefined;
 
-  function learn({ ServerSideEncryption, SSECustomerAlgorithm }: PutObjectCommandOutput): void {
-    const usesKeys = ServerSideEncryption !== undefined && ServerSideEncryption !== 'AES256';
-    etagsAreSums = !usesKeys && SSECustomerAlgorithm === undefined;
+  function learn(headers: IncomingHttpHeaders): void {
+    const { 'x-amz-server-side-encryption': encryption = 'AES256' } = headers;
+    etagsAreSums = encryption === 'AES256' && !('x-amz-server-side-encryption-customer-algorithm' in headers);
   }
 
-  function infoOf(key: string, answer: HeadObjectCommandOutput | GetObjectCommandOutput, size: number): ObjectInfo {
-    learn(answer);
-    const { ETag, LastModified, Metadata } = answer;
-    const modified = timeIn(Metadata) ?? LastModified?.getTime() ?? 0;
-    const version = told(ETag, 'the ETag', key);
-    return { key, size, modified, digest: etagsAreSums ? digestIn(answer, size) : undefined, version };
+  function infoOf(key: string, headers: IncomingHttpHeaders, size: number): ObjectInfo {
+    learn(headers);
+    const version = told(headers.etag, 'the ETag', key);
+    const digest = etagsAreSums ? digestIn(version, size, partSizeIn(headers)) : undefined;
+    return { key, size, modified: timeIn(headers) ?? 0, digest, version };
   }
 
   async function head(key: string): Promise<ObjectInfo | undefined> {
-    const answer = await run({ doing: 'read', key }, async (client) => {
-      try {
-        return await client.send(new sdk.HeadObjectCommand({ Bucket, Key: key }));
-      } catch (error) {
-        if (isAnswer(error, 404)) return undefined;
-        // The answer to a HEAD says only that something is wrong; that to a GET says what.
-        if (isAnswer(error, 400) || isAnswer(error, 403)) {
-          const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket, Key: key, Range: 'bytes=0-0' }));
-          if (Body instanceof Readable) Body.destroy();
-        }
-        throw error;
-      }
-    });
-    if (answer === undefined) return undefined;
-    const info = infoOf(key, answer, told(answer.ContentLength, 'the length', key));
+    const { status, headers, body } = await send('read', { method: 'HEAD', key }, [400, 403, 404]);
+    body.resume();
+    if (status === 404) return undefined;
+    if (status >= 400) {
+      // The answer to a HEAD says only that something is wrong; that to a GET says what.
+      const again = await send('read', { method: 'GET', key, headers: { range: 'bytes=0-0' } });
+      again.body.destroy();
+    }
+    const info = infoOf(key, headers, told(lengthIn(headers), 'the length', key));
     return etagsAreSums && info.digest === undefined ? { ...info, digest: await partsDigest(key, info) } : info;
   }
 
   /** Asks a server that knows how long the first and the last part are. */
   async function partsDigest(key: string, { size, version = '' }: ObjectInfo): Promise<Digest | undefined> {
-    const parts = Number(/-(\d+)"?$/.exec(version)?.[1]);
-    if (Number.isNaN(parts)) return undefined;
-    const [partSize, last] = await Promise.all([1, parts].map(lengthOf));
-    const isEven = (parts - 1) * partSize + last === size;
-    return isEven ? digestIn({ ETag: version, Metadata: inParts(partSize) }, size) : undefined;
+    const count = Number(/-(\d+)"?$/.exec(version)?.[1]);
+    if (Number.isNaN(count)) return undefined;
+    const [partSize, last] = await Promise.all([1, count].map(lengthOf));
+    return (count - 1) * partSize + last === size ? digestIn(version, size, partSize) : undefined;
 
-    async function lengthOf(PartNumber: number): Promise<number> {
-      const query = { Bucket, Key: key, PartNumber, IfMatch: version };
-      return run({ doing: 'read', key }, async (client) => {
-        try {
-          const answer = await client.send(new sdk.HeadObjectCommand(query));
-          return answer.PartsCount === parts ? (answer.ContentLength ?? 0) : 0;
-        } catch (error) {
-          // Not all servers know the question.
-          if ([400, 405, 416, 501].some((status) => isAnswer(error, status))) return 0;
-          throw error;
-        }
-      });
+    async function lengthOf(part: number): Promise<number> {
+      const [query, condition] = [{ partNumber: String(part) }, { 'if-match': version }];
+      const request = { method: 'HEAD', key, query, headers: condition } as const;
+      // Not all servers know the question.
+      const { status, headers, body } = await send('read', request, [400, 405, 416, 501]);
+      body.resume();
+      const isPart = status < 400 && Number(headers['x-amz-mp-parts-count']) === count;
+      return isPart ? (lengthIn(headers) ?? 0) : 0;
     }
   }
 
@@ -85,7 +69,7 @@ export function s3Client(connection: S3Connection): ObjectClient {
     const found = (answer.Contents ?? []).map(({ Key = '', Size, LastModified, ETag }) => {
       const key = plain(Key);
       const modified = LastModified?.getTime() ?? 0;
-      return { key, size: told(Size, 'the length', key), modified, digest: digestIn({ ETag }, 0), version: ETag };
+      return { key, size: told(Size, 'the length', key), modified, digest: digestIn(ETag), version: ETag };
     });
     const sample = found.find(({ digest }) => digest !== undefined);
     if (etagsAreSums === undefined && limit === undefined && sample !== undefined) await head(sample.key);
@@ -109,26 +93,22 @@ export function s3Client(connection: S3Connection): ObjectClient {
 
     async get(key, { start, end, version }) {
       const isPart = start > 0 || end !== undefined;
-      const Range = isPart ? `bytes=${start}-${end === undefined ? '' : end - 1}` : undefined;
-      const answer = await run({ doing: 'read', key }, async (client) => {
-        try {
-          return await client.send(new sdk.GetObjectCommand({ Bucket, Key: key, Range, IfMatch: version }));
-        } catch (error) {
-          if (isAnswer(error, 416)) return undefined;
-          throw error;
-        }
-      });
-      if (answer === undefined) {
-        // Nothing is there from `start` on.
-        const info = told(await head(key), 'what is there', key);
-        return { body: Readable.from([], { objectMode: false }), info };
-      }
-      const body = told(answer.Body instanceof Readable ? answer.Body : undefined, 'the content', key);
-      const [, first, whole] = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.ContentRange ?? '') ?? [];
+      const headers = {
+        ...(isPart && { range: `bytes=${start}-${end === undefined ? '' : end - 1}` }),
+        ...(version !== undefined && { 'if-match': version }),
+      };
+      const answer = await send('read', { method: 'GET', key, headers }, [416]);
+      const { body } = answer;
       try {
+        if (answer.status === 416) {
+          // Nothing is there from `start` on.
+          body.resume();
+          return { body: Readable.from([], { objectMode: false }), info: told(await head(key), 'what is there', key) };
+        }
+        const [, first, whole] = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.headers['content-range'] ?? '') ?? [];
         if (isPart) told(Number(first) === start || undefined, 'which bytes it sends', key);
-        const size = told(isPart ? Number(whole) : answer.ContentLength, 'the length', key);
-        return { body, info: infoOf(key, answer, size) };
+        const size = told(isPart ? Number(whole) : lengthIn(answer.headers), 'the length', key);
+        return { body, info: infoOf(key, answer.headers, size) };
       } catch (error) {
         body.destroy();
         throw error;
@@ -136,10 +116,11 @@ export function s3Client(connection: S3Connection): ObjectClient {
     },
 
     async put(key, data, { md5, modified }) {
-      const object = { Bucket, Key: key, Body: data, ContentMD5: base64(md5), Metadata: timed(modified) };
-      const answer = await run({ doing: 'write', key }, (client) => client.send(new sdk.PutObjectCommand(object)));
-      told(answer.ETag, 'the ETag', key);
-      learn(answer);
+      const headers = { 'content-md5': base64(md5), [TIME]: secondsOf(modified) };
+      const answer = await send('write', { method: 'PUT', key, headers, body: data });
+      answer.body.resume();
+      told(answer.headers.etag, 'the ETag', key);
+      learn(answer.headers);
     },
 
     async remove(key) {
@@ -157,7 +138,7 @@ export function s3Client(connection: S3Connection): ObjectClient {
         Key: key,
         CopySource: sourceOf(Bucket, key),
         MetadataDirective: 'REPLACE',
-        Metadata: timed(modified),
+        Metadata: metadataOf({ modified }),
       });
     },
   };

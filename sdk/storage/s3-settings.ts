@@ -104,7 +104,7 @@ function amazonSettings(env: Values): S3Settings {
   const endpoint = given ? originOf('AWS_ENDPOINT_URL', given, true) : undefined;
   return {
     endpoint,
-    region: env.S3_REGION || undefined,
+    region: env.S3_REGION || env.AWS_REGION || env.AWS_DEFAULT_REGION || undefined,
     addressing: addressingOf('S3', endpoint, env),
     isObs: false,
   };
@@ -163,6 +163,6 @@ async function obsutilFile(path: string): Promise<Values> {
     if (systemCode(error) === 'ENOENT') return {};
     throw storageFailure('read', path, error);
   }
-  const lines = text.matchAll(/^\s*(\w+)\s*=\s*(.*?)\s*$/gm);
+  const lines = text.matchAll(/^[ \t]*(\w+)[ \t]*=[ \t]*(.*?)[ \t\r]*$/gm);
   return Object.fromEntries([...lines].map(([, name, value]) => [name, value]).filter(([, value]) => value !== ''));
 }

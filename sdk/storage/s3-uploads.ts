@@ -1,13 +1,14 @@
 /** Uploads in parts to S3 and OBS. */
 import type { ListPartsCommandOutput } from '@aws-sdk/client-s3';
 import type { ObjectClient } from './object-client.js';
-import { isAnswer, type S3Connection } from './s3-connection.js';
-import { base64, inParts, namesIn, timed } from './s3-format.js';
+import type { S3Connection } from './s3-connection.js';
+import { isAnswer } from './s3-failure.js';
+import { base64, metadataOf, namesIn } from './s3-format.js';
 
 type Uploads = Pick<ObjectClient, 'unfinished' | 'begin' | 'parts' | 'putPart' | 'finish' | 'abort'>;
 
 /** What an {@link ObjectClient} does with uploads in parts. */
-export function s3Uploads({ sdk, bucket: Bucket, listEncoding, run, told }: S3Connection): Uploads {
+export function s3Uploads({ sdk, bucket: Bucket, listEncoding, run, send, told }: S3Connection): Uploads {
   return {
     unfinished: (key) =>
       run({ doing: 'list', key }, async (client) => {
@@ -31,7 +32,7 @@ export function s3Uploads({ sdk, bucket: Bucket, listEncoding, run, told }: S3Co
       }),
 
     async begin(key, { modified, partSize }) {
-      const query = { Bucket, Key: key, Metadata: { ...timed(modified), ...inParts(partSize) } };
+      const query = { Bucket, Key: key, Metadata: metadataOf({ modified, partSize }) };
       const { UploadId } = await run({ doing: 'write', key }, (client) =>
         client.send(new sdk.CreateMultipartUploadCommand(query)),
       );
@@ -60,10 +61,12 @@ export function s3Uploads({ sdk, bucket: Bucket, listEncoding, run, told }: S3Co
         return parts;
       }),
 
-    async putPart(key, UploadId, PartNumber, data, md5) {
-      const part = { Bucket, Key: key, UploadId, PartNumber, Body: data, ContentMD5: base64(md5) };
-      const { ETag } = await run({ doing: 'write', key }, (client) => client.send(new sdk.UploadPartCommand(part)));
-      return told(ETag, 'the ETag of a part', key);
+    async putPart(key, uploadId, part, data, md5) {
+      const query = { partNumber: String(part), uploadId };
+      const headers = { 'content-md5': base64(md5) };
+      const answer = await send('write', { method: 'PUT', key, query, headers, body: data });
+      answer.body.resume();
+      return told(answer.headers.etag, 'the ETag of a part', key);
     },
 
     async finish(key, UploadId, etags) {

@@ -30,9 +30,11 @@ export async function* steadyRead(
 ): AsyncGenerator<Buffer> {
   let reached = start;
   let opened = await retrying(() => open(reached));
-  const stop = Math.min(end, opened.size ?? Number.POSITIVE_INFINITY);
+  let stop = end;
   for (let broken = 0; ; ) {
     const before = reached;
+    // Of the first answer that a byte came of.
+    if (reached === start) stop = Math.min(end, opened.size ?? Number.POSITIVE_INFINITY);
     try {
       for await (const chunk of opened.body) {
         const wanted: Buffer = chunk.subarray(0, stop - reached);

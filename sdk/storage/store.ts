@@ -102,6 +102,8 @@ export interface Store {
   list(url: string, options?: ListOptions): AsyncIterable<Listed>;
   /** The content of a file; failures, `E_NOT_FOUND` among them, are the stream's errors. It goes on by itself where a connection broke. */
   read(url: string, range?: ByteRange): Readable;
+  /** As `read`, into memory and without a stream, where that costs less; returns how many bytes there were. */
+  readInto?(url: string, buffer: Uint8Array, range: Omit<ByteRange, 'end'>): Promise<number>;
   /**
    * Writes a file whole or not at all, over an older one if there is one. Missing folders are made.
    *

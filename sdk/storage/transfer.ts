@@ -180,7 +180,8 @@ class Turn {
 /** Reads exactly as many bytes as the buffer takes. A log that grows meanwhile is copied up to where it ended; one that shrinks is an error. */
 async function fill(buffer: Buffer, { store, url }: Place, start: number, { size, version }: Entry): Promise<void> {
   let filled = 0;
-  if (buffer.length > 0) {
+  if (store.readInto !== undefined) filled = await store.readInto(url, buffer, { start, version });
+  else if (buffer.length > 0) {
     for await (const chunk of store.read(url, { start, end: start + buffer.length, version })) {
       const bytes: Buffer = chunk;
       filled += bytes.copy(buffer, filled);

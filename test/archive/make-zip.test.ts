@@ -7,7 +7,6 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -76,11 +75,6 @@ test('what cannot be packed is refused, and an older archive stays', async (t) =
   symlinkSync('a', join(source, 'link'));
   await t.rejects(makeZip(source, archive), { code: 'E_ZIP_SYMLINK', message: /"link" is a link/ });
   rmSync(join(source, 'link'));
-  truncateSync(join(source, 'a'), 2 ** 30 + 1);
-  await t.rejects(makeZip(source, archive), {
-    code: 'E_ZIP_TOO_LARGE',
-    message: /1073741825 bytes are more than 1073741824/,
-  });
   rmSync(join(source, 'a'));
   writeFileSync(join(source, 'back\\slash'), '');
   await t.rejects(makeZip(source, archive), { code: 'E_ZIP_PATH' });

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { objectStore } from '../storage/two-stores.js';
+import { objectStore } from '../storage/grounds.js';
 import { COMMAND, type Ended, run, start } from './command.js';
 
 /** A folder to work in, and `mindts fs` run there. */

@@ -1,6 +1,6 @@
 /** The main job with all its URLs in an object store: a server of our own that checks OSS's signatures. */
 
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { writeDigits } from '../../datasets/digits.js';
@@ -29,11 +29,11 @@ async function bucket(t: Test) {
     env,
   });
   t.equal(copied.code, 0, copied.stderr);
-  return { root, cache, env, object, keys, data: 'oss://training/sets/手写 digits.zip' };
+  return { cache, env, object, keys, data: 'oss://training/sets/手写 digits.zip' };
 }
 
 test('train, resume on another machine, infer: from a bucket into a bucket', async (t) => {
-  const { root, cache, env, object, keys, data } = await bucket(t);
+  const { cache, env, object, keys, data } = await bucket(t);
   const train = ['train', '--data_url', data, '--train_url', 'oss://training/out', '--threads', '1'];
   const whole = await run([...train.slice(0, 4), 'oss://training/whole', '--epoch_size', '3', '--threads', '1'], {
     cache,

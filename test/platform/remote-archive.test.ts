@@ -1,82 +1,33 @@
-import { once } from 'node:events';
+/** Archives in a bucket: of a server of our own that checks OSS's signatures. */
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { delimiter, join } from 'node:path';
-import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { type Test, test } from 'tap';
-import { StorageError } from '../../sdk/base/errors.js';
+import tap, { test } from 'tap';
 import { prepareData } from '../../sdk/platform/prepare.js';
 import { workFolder } from '../../sdk/platform/work-folders.js';
-import type { Entry, Store } from '../../sdk/storage/store.js';
+import { ossStore } from '../../sdk/storage/oss.js';
 import { craftZip } from '../archive/craft.js';
 import { craftTar } from '../archive/craft-tar.js';
+import type { ObjectServer } from '../services/object-server.js';
+import { OSS_KEY, startOssServer } from '../services/oss-server.js';
 
-/** A server that gives its files in ranges, and notes what it was asked for. */
-async function serve(t: Test, files: Record<string, Buffer>): Promise<{ url: string; requests: string[] }> {
-  const requests: string[] = [];
-  const server = createServer((request, response) => {
-    const name = decodeURIComponent((request.url ?? '').slice(1));
-    const { range = '' } = request.headers;
-    requests.push(`${name} ${range}`);
-    const [, start, last] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
-    const asked = files[name]?.subarray(Number(start), Number(last) + 1);
-    response.writeHead(asked === undefined ? 404 : 206).end(asked);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return { url: `http://127.0.0.1:${address.port}`, requests };
-}
+const BUCKET = 'oss://training';
 
-/** A store over such a server, as far as reading goes: `far://bucket/name`. */
-function storeOf(url: string, files: Record<string, Buffer>): Store {
-  const nameIn = (address: string): string => address.replace(/^far:\/\/bucket\/?/, '').replace(/\/$/, '');
-  const entryOf = (name: string, content: Buffer): Entry => ({
-    kind: 'file',
-    size: content.length,
-    modified: 1,
-    version: `of ${name}`,
-  });
-  const refuse = (): never => {
-    throw new StorageError('E_READ_ONLY', 'far:// is for reading');
-  };
-  return {
-    keepsTimes: false,
-    async stat(address) {
-      const name = nameIn(address);
-      const content = files[name];
-      if (content !== undefined) return entryOf(name, content);
-      const isFolder = Object.keys(files).some((file) => file.startsWith(name === '' ? '' : `${name}/`));
-      return isFolder ? { kind: 'folder', size: 0, modified: 0 } : undefined;
-    },
-    async *list(address) {
-      const prefix = nameIn(address) === '' ? '' : `${nameIn(address)}/`;
-      for (const [file, content] of Object.entries(files)) {
-        const name = file.slice(prefix.length);
-        if (file.startsWith(prefix)) yield { ...entryOf(file, content), name };
-      }
-    },
-    read(address, { start = 0, end = Number.MAX_SAFE_INTEGER, version } = {}) {
-      const name = nameIn(address);
-      if (version !== `of ${name}`) return refuse();
-      return Readable.from(
-        (async function* () {
-          const headers = { range: `bytes=${start}-${end - 1}` };
-          const { status, body } = await fetch(`${url}/${encodeURIComponent(name)}`, { headers });
-          if (status !== 206 || body === null) throw new StorageError('E_HTTP', `${address}: HTTP ${status}`);
-          yield* body;
-        })(),
-        { objectMode: false },
-      );
-    },
-    write: refuse,
-    upload: refuse,
-    remove: refuse,
-    makeFolder: refuse,
-    locate: async (address) => address,
+let started: Promise<ObjectServer> | undefined;
+tap.teardown(async () => (await started)?.close());
+
+/** Puts objects into a bucket, and returns how often bytes of one were asked for since. */
+async function keep(files: Readonly<Record<string, Buffer>>): Promise<(name: string) => number> {
+  const server = await (started ??= startOssServer());
+  process.env['OSS_ENDPOINT'] = server.endpoint;
+  process.env['OSS_REGION'] = server.region;
+  process.env['OSS_ACCESS_KEY_ID'] = OSS_KEY.id;
+  process.env['OSS_ACCESS_KEY_SECRET'] = OSS_KEY.secret;
+  for (const [name, data] of Object.entries(files)) await ossStore.write(`${BUCKET}/${name}`, data);
+  const before = server.asked.length;
+  return (name) => {
+    const isContent = (line: string): boolean => line.startsWith('GET ') && / 20[06]$/.test(line);
+    return server.asked.slice(before).filter((line) => isContent(line) && line.includes(`${encodeURI(name)} `)).length;
   };
 }
 
@@ -91,57 +42,45 @@ test('an archive in a store is unpacked while it comes: few requests, and no cop
   for (const [name, most] of Object.entries({ 'set.zip': 3, 'set.tar': 2, 'a b/set.tar.gz': 2 })) {
     const cache = t.testdir({});
     process.env['MINDTS_CACHE'] = cache;
-    const { url, requests } = await serve(t, ARCHIVES);
-    const store = storeOf(url, ARCHIVES);
-    const data = await prepareData(`far://bucket/${name}`, { store });
+    const requests = await keep(ARCHIVES);
+    const data = await prepareData(`${BUCKET}/${name}`);
     for (const file of ENTRIES) {
       if (!readFileSync(join(data, file.name)).equals(file.data)) t.fail(`${name}: ${file.name}`);
     }
-    t.equal(requests.length, most, requests.join('\n'));
-    const folder = workFolder('data', `far://bucket/${name}`);
+    t.equal(requests(name), most, name);
+    const folder = workFolder('data', `${BUCKET}/${name}`);
     t.equal(data, folder);
     const left = readdirSync(join(cache, 'data'));
     t.same(left.map((item) => join(cache, 'data', item)).sort(), [folder, `${folder}.prepared`]);
-    t.equal(await prepareData(`far://bucket/${name}`, { store }), data);
-    t.equal(requests.length, most, 'nothing is read the second time');
+    t.equal(await prepareData(`${BUCKET}/${name}`), data);
+    t.equal(requests(name), most, 'nothing is read the second time');
   }
 });
 
 test('a folder in a store that holds one archive stands for it, and one with two is refused', async (t) => {
   process.env['MINDTS_CACHE'] = t.testdir({});
-  const { url, requests } = await serve(t, ARCHIVES);
-  const data = await prepareData('far://bucket/a b', { store: storeOf(url, ARCHIVES) });
-  t.equal(data, workFolder('data', 'far://bucket/a b/set.tar.gz'));
-  t.equal(requests.length, 2);
-  const two = { 'up/a.tgz': Buffer.of(), 'up/b.ZIP': Buffer.of() };
-  await t.rejects(prepareData('far://bucket/up', { store: storeOf(url, two) }), {
+  const requests = await keep(ARCHIVES);
+  const data = await prepareData(`${BUCKET}/a b`);
+  t.equal(data, workFolder('data', `${BUCKET}/a b/set.tar.gz`));
+  t.equal(requests('a b/set.tar.gz'), 2);
+  await keep({ 'up/a.tgz': Buffer.of(), 'up/b.ZIP': Buffer.of() });
+  await t.rejects(prepareData(`${BUCKET}/up`), {
     code: 'E_DATA_URL',
-    message: /^--data_url far:\/\/bucket\/up: holds 2 archives; name one of a\.tgz, b\.ZIP$/,
+    message: /^--data_url oss:\/\/training\/up: holds 2 archives; name one of a\.tgz, b\.ZIP$/,
   });
 });
 
-test('what the server or the archive has wrong is said by its URL, and no half of it is taken for a data set', async (t) => {
+test('what an archive has wrong is said by its URL, and no half of it is taken for a data set', async (t) => {
   const cache = t.testdir({});
   process.env['MINDTS_CACHE'] = cache;
-  const { url } = await serve(t, {});
-  const refused = (name: string, files: Record<string, Buffer>, code: string) =>
-    t.rejects(prepareData(`far://bucket/${name}`, { store: storeOf(url, files) }), {
-      code,
-      message: /far:\/\/bucket\//,
-    });
-  await refused('set.zip', ARCHIVES, 'E_HTTP');
   const damaged = Buffer.from(ARCHIVES['set.tar']);
   damaged.fill(0xff, 200_000, 210_000);
-  for (const [bytes, code] of [
-    [ARCHIVES['set.zip'].subarray(0, -100), 'E_ZIP_TRUNCATED'],
-    [damaged, 'E_TAR_DAMAGED'],
-    [Buffer.from('a,b'), 'E_DATA_URL'],
-  ] as const) {
-    const files = { set: bytes };
-    const served = await serve(t, files);
-    await t.rejects(prepareData('far://bucket/set', { store: storeOf(served.url, files) }), { code });
+  await keep({ short: ARCHIVES['set.zip'].subarray(0, -100), damaged, text: Buffer.from('a,b') });
+  const codes = { short: 'E_ZIP_TRUNCATED', damaged: 'E_TAR_DAMAGED', text: 'E_DATA_URL', absent: 'E_NOT_FOUND' };
+  for (const [name, code] of Object.entries(codes)) {
+    await t.rejects(prepareData(`${BUCKET}/${name}`), { code, message: new RegExp(`oss://training/${name}`) });
   }
-  t.same(readdirSync(join(cache, 'data')), []);
+  t.same(existsSync(join(cache, 'data')) ? readdirSync(join(cache, 'data')) : [], []);
 });
 
 test('files are flushed to the disk before the marker says that they are there', async (t) => {

@@ -184,6 +184,8 @@ class Node {
       url.pathname + url.search,
       `http://${this.options.dataHost ?? '127.0.0.1'}:${this.dataAddress}`,
     );
+    // The datanode is told who sent it.
+    if (this.options.isHttpFs !== true) location.searchParams.set('namenoderpcaddress', 'localhost:8020');
     const noRedirect = location.searchParams.get('noredirect') === 'true';
     location.searchParams.delete('noredirect');
     if (this.options.isHttpFs === true && (op === 'CREATE' || op === 'APPEND'))

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { Crc64 } from '../../sdk/storage/crc64.js';
@@ -37,4 +38,26 @@ test('a hasher gives CRC-64 as the decimal number that OSS writes', async (t) =>
   const hasher = hasherFor({ algorithm: 'crc64', value: '' });
   hasher.update(Buffer.from('123456789'));
   t.equal(hasher.value(), '11051210869376104954');
+});
+
+test('MD5 of parts is what S3 gives for them, wherever the bytes are cut', async () => {
+  const md5 = (data: Uint8Array): Buffer => createHash('md5').update(data).digest();
+  const byDefinition = (data: Uint8Array, partSize: number): string => {
+    const count = Math.max(1, Math.ceil(data.length / partSize));
+    const parts = Array.from({ length: count }, (_, i) => md5(data.subarray(i * partSize, (i + 1) * partSize)));
+    return `${md5(Buffer.concat(parts)).toString('hex')}-${count}`;
+  };
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 60 }),
+      fc.integer({ min: 1, max: 30 }),
+      fc.nat(60),
+      (data, partSize, cut) => {
+        const hasher = hasherFor({ algorithm: 'md5-parts', value: '', partSize });
+        hasher.update(data.subarray(0, cut));
+        hasher.update(data.subarray(cut));
+        return hasher.value() === byDefinition(data, partSize);
+      },
+    ),
+  );
 });

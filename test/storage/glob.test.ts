@@ -5,9 +5,9 @@ import * as fc from 'fast-check';
 import { test } from 'tap';
 import { fits, parsePattern } from '../../sdk/storage/glob-pattern.js';
 import { escapeGlob, glob, makeDirs, read, write } from '../../sdk/storage/index.js';
-import { all, objectStore, onBoth } from './two-stores.js';
+import { all, objectStore, onEach } from './grounds.js';
 
-onBoth('patterns find what a shell would', async (t, { root }) => {
+onEach('patterns find what a shell would', async (t, { root }) => {
   const names = [
     'a1.jpg',
     'a2.jpg',
@@ -51,7 +51,7 @@ onBoth('patterns find what a shell would', async (t, { root }) => {
   }
 });
 
-onBoth('characters that mean something in patterns can be meant as they stand', async (t, { root }) => {
+onEach('characters that mean something in patterns can be meant as they stand', async (t, { root }) => {
   for (const name of ['a*b', 'a?b', 'a[1]b', 'a\\b', 'axb', '-', ']', 'a%41']) await write(`${root}/${name}`, name);
   const finds = async (pattern: string, found: readonly string[]): Promise<void> => {
     t.same(
@@ -137,29 +137,33 @@ function charactersFit([first, ...rest]: readonly string[], characters: readonly
   );
 }
 
-onBoth('any pattern finds those of all names that fit it', async (t, { root, isLocal }) => {
-  const folder = isLocal ? join(root, 'tree') : t.testdir({ tree: {} });
-  const base = isLocal ? folder : root;
-  for (const path of ['a', 'ab', '.a', 'b/a', 'b/ab', 'b/.a/a', 'b/b/a', 'aa/b/ab', 'aa/.b', 'aa/a/a/b', 'c/c']) {
-    const place = isLocal ? join(folder, path) : join(folder, 'tree', path);
-    mkdirSync(join(place, '..'), { recursive: true });
-    writeFileSync(place, '');
-    if (!isLocal) await write(`${base}/${path}`, '');
-  }
-  const twin = isLocal ? folder : join(folder, 'tree');
-  const paths = readdirSync(twin, { recursive: true, encoding: 'utf8' });
-  const part = fc.oneof(
-    fc.constant('**'),
-    fc.stringMatching(/^[ab.*?]{1,3}$/).filter((part) => !/^\.+$/.test(part)),
-  );
-  await fc.assert(
-    fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 4 }), async (parts) => {
-      const pattern = parts.join('/');
-      const found = (await all(glob(`${base}/${pattern}`))).map((url) => url.slice(base.length + 1));
-      const wanted = paths.filter((path) => fitsSlowly(pattern, path));
-      const shown = wanted.map((path) => (statSync(join(twin, path)).isDirectory() ? `${path}/` : path));
-      t.same([...found].sort(), shown.sort(), pattern);
-    }),
-    { numRuns: isLocal ? 200 : 60 },
-  );
-});
+onEach(
+  'any pattern finds those of all names that fit it',
+  async (t, { root, isLocal }) => {
+    const folder = isLocal ? join(root, 'tree') : t.testdir({ tree: {} });
+    const base = isLocal ? folder : root;
+    for (const path of ['a', 'ab', '.a', 'b/a', 'b/ab', 'b/.a/a', 'b/b/a', 'aa/b/ab', 'aa/.b', 'aa/a/a/b', 'c/c']) {
+      const place = isLocal ? join(folder, path) : join(folder, 'tree', path);
+      mkdirSync(join(place, '..'), { recursive: true });
+      writeFileSync(place, '');
+      if (!isLocal) await write(`${base}/${path}`, '');
+    }
+    const twin = isLocal ? folder : join(folder, 'tree');
+    const paths = readdirSync(twin, { recursive: true, encoding: 'utf8' });
+    const part = fc.oneof(
+      fc.constant('**'),
+      fc.stringMatching(/^[ab.*?]{1,3}$/).filter((part) => !/^\.+$/.test(part)),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 4 }), async (parts) => {
+        const pattern = parts.join('/');
+        const found = (await all(glob(`${base}/${pattern}`))).map((url) => url.slice(base.length + 1));
+        const wanted = paths.filter((path) => fitsSlowly(pattern, path));
+        const shown = wanted.map((path) => (statSync(join(twin, path)).isDirectory() ? `${path}/` : path));
+        t.same([...found].sort(), shown.sort(), pattern);
+      }),
+      { numRuns: isLocal ? 200 : 60 },
+    );
+  },
+  { asksMuch: true },
+);

@@ -188,9 +188,20 @@ export function hdfsStories(
     t.match(await store.stat(`${place.folder}/none`), { size: 0, modified: TIME });
   });
 
+  story('several that write the same at once end with one whole file', async (t, place) => {
+    const url = `${place.folder}/same`;
+    const content = noise(100_000);
+    const writers = Array.from({ length: 4 }, () => store.write(url, content, { modified: TIME }));
+    const results = await Promise.allSettled(writers);
+    for (const result of results) if (result.status === 'rejected') t.match(result.reason, { code: 'E_CHANGED' });
+    t.ok(results.some(({ status }) => status === 'fulfilled'));
+    t.same(await raw(place, place.folder), ['same']);
+    t.ok((await read(url)).equals(content));
+  });
+
   story('a stream that fails half way leaves the old file and nothing beside it', async (t, place) => {
     async function* broken(): AsyncGenerator<Buffer> {
-      yield noise(17 << 20);
+      yield Buffer.alloc(17 << 20, 7);
       throw new Error('the line went dead');
     }
     await store.write(`${place.folder}/a`, Buffer.from('old'));
@@ -208,7 +219,7 @@ export function hdfsStories(
       await store.append(url, Readable.from([Buffer.from('thr'), Buffer.from('ee\n')]));
       t.equal((await read(url)).toString(), 'one\ntwo\nthree\n');
       async function* broken(): AsyncGenerator<Buffer> {
-        yield noise(17 << 20);
+        yield Buffer.alloc(17 << 20, 7);
         throw new Error('the line went dead');
       }
       await t.rejects(store.append(url, Readable.from(broken())), /the line went dead/);

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -12,6 +12,7 @@ import { BLOCK_SIZE } from '../services/hdfs-files.js';
 import { startWebHdfs, type WebHdfs, type WebHdfsOptions } from '../services/webhdfs.js';
 import { hdfsStories, names, noise, read } from './hdfs-stories.js';
 
+process.env['MINDTS_RETRY_WAIT_MS'] = '1';
 for (const name of ['WEBHDFS_ENDPOINT', 'HADOOP_CONF_DIR', 'HADOOP_USER_NAME', 'HADOOP_TOKEN'])
   delete process.env[name];
 
@@ -212,12 +213,11 @@ test('a server that is none, or no WebHDFS, is said', async (t) => {
 
 test('folders go in and out, and what is there is not moved again', async (t) => {
   const { server, folder } = await start(t);
-  const source = t.testdir({ a: { '一 二': 'x'.repeat(100) } });
+  const home = t.testdir({ source: { a: { '一 二': 'x'.repeat(100) } } });
+  const [source, back] = [join(home, 'source'), join(home, 'back')];
   writeFileSync(join(source, 'large'), noise(9 << 20));
   t.match(await copyParallel(source, `${folder}/in`), { files: 2, skipped: 0 });
   t.match(await copyParallel(source, `${folder}/in`), { files: 0, skipped: 2 });
-  const back = join(source, 'back');
-  mkdirSync(back);
   t.match(await copyParallel(`${folder}/in`, back), { files: 2, bytes: 100 + (9 << 20) });
   t.match(await copyParallel(`${folder}/in`, back), { files: 0, skipped: 2 });
   t.equal(await store.locate(`${folder}/in/`), `webhdfs://${server.address}/f/in`);
@@ -266,4 +266,23 @@ test('which server a URL means', async (t) => {
   t.same(hdfsSettings('hdfs://wang@h/x', { HADOOP_TOKEN: 'T' }).identity, ['delegation', 'T']);
   t.equal(hdfsSettings('hdfs://wang@h/x', {}).root, 'hdfs://h', 'who asks is not shown');
   await t.rejects(store.stat('hdfs:///x'), { code: 'E_URL', message: /WEBHDFS_ENDPOINT/ });
+});
+
+test('what a killed writer left is found by the next one that writes the same, and gone', async (t) => {
+  const { server, folder } = await start(t);
+  const write = (data: Buffer): Promise<void> => store.write(`${folder}/a`, data, { modified: 1_700_000_000_000 });
+  const refusal = { exception: 'AuthenticationException', message: 'token (x) is expired' };
+  server.faults.push({ op: 'RENAME', ...refusal }, { op: 'DELETE', ...refusal });
+  await t.rejects(write(Buffer.from('whole')), { code: 'E_EXPIRED' });
+  t.match(
+    server.files.list('/f').map(({ pathSuffix }) => pathSuffix),
+    [/^\.a\.[0-9a-f]{8}\.partial$/],
+    'it could not be removed',
+  );
+  await write(Buffer.from('whole'));
+  t.same(
+    server.files.list('/f').map(({ pathSuffix }) => pathSuffix),
+    ['a'],
+  );
+  t.equal(server.seen.filter(({ op, bytes }) => op === 'CREATE' && bytes > 0).length, 1, 'its bytes did not go twice');
 });

@@ -165,3 +165,14 @@ test('a folder of many files is listed one file at a time', async (t) => {
   }
   t.equal((await names(localStore.list(folder))).length, 500);
 });
+
+test('bytes are read into memory as a stream would give them, and no more than there are', async (t) => {
+  const path = join(t.testdir({ file: '0123456789' }), 'file');
+  const four = Buffer.alloc(4);
+  t.equal(await localStore.readInto?.(path, four, { start: 2 }), 4);
+  t.equal(four.toString(), '2345');
+  t.equal(await localStore.readInto?.(path, four, { start: 7 }), 3);
+  t.equal(four.toString('latin1', 0, 3), '789');
+  await t.rejects(async () => localStore.readInto?.(path, four, { version: '1' }), { code: 'E_CHANGED' });
+  await t.rejects(async () => localStore.readInto?.(`${path}2`, four, {}), { code: 'E_NOT_FOUND' });
+});

@@ -2,9 +2,9 @@ import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { makeDirs, walk, write } from '../../sdk/storage/index.js';
-import { all, objectStore, onBoth } from './two-stores.js';
+import { all, objectStore, onEach } from './grounds.js';
 
-onBoth('a walk comes to each folder before those in it, in the order of names', async (t, { root }) => {
+onEach('a walk comes to each folder before those in it, in the order of names', async (t, { root }) => {
   for (const name of ['b', 'a/x', 'a/c/y', 'a b/z', 'a.txt']) await write(`${root}/${name}`, '');
   await makeDirs(`${root}/empty`);
   t.same(await all(walk(root)), [
@@ -16,7 +16,7 @@ onBoth('a walk comes to each folder before those in it, in the order of names', 
   ]);
 });
 
-onBoth('a walk through nothing, or a file, is an error', async (t, { root }) => {
+onEach('a walk through nothing, or a file, is an error', async (t, { root }) => {
   await write(`${root}/f`, '');
   await t.rejects(all(walk(`${root}/no`)), { code: 'E_NOT_FOUND' });
   await t.rejects(all(walk(`${root}/f`)), { code: 'E_NOT_FOLDER' });

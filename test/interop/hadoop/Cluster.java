@@ -1,3 +1,4 @@
+import java.io.OutputStream;
 import java.lang.reflect.Constructor;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,6 +37,12 @@ public class Cluster {
         .build();
     cluster.waitActive();
     cluster.transitionToActive(1);
+
+    try (OutputStream file = cluster.getFileSystem(1).create(new org.apache.hadoop.fs.Path("/由 Hadoop 写.bin"))) {
+      byte[] written = new byte[3_000_000];
+      for (int i = 0; i < written.length; i++) written[i] = (byte) (i * 7);
+      file.write(written);
+    }
 
     HttpFSServerWebServer httpfs = httpfs(home.resolve("httpfs"), "hdfs://127.0.0.1:" + cluster.getNameNodePort(1));
     // The HttpFS server has put its own settings, of nobody, in their place: both run in this process.
