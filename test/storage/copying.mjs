@@ -11,5 +11,6 @@ console.log(JSON.stringify({ ...done, mostMemory: mostMemory() }));
 
 /** Linux: `VmHWM` of proc(5). What getrusage says is never less than what the process had that started this one. */
 function mostMemory() {
+  if (process.platform !== 'linux') return undefined;
   return Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 }
