@@ -68,9 +68,7 @@ export function networkFailure({
   return new PassingFailure(
     'E_NETWORK',
     `cannot ${doing} ${shownUrl(url)}: ${reason} (${where}); check the endpoint and the network`,
-    {
-      cause,
-    },
+    { cause, isSilence: code === 'ETIMEDOUT' },
   );
 }
 
