@@ -1,10 +1,11 @@
 /** Some of the trials that any-copy.ci.ts makes in their hundreds. */
 import { test } from 'tap';
 import { startPlaces } from '../services/places.js';
-import { runTrials } from './trial.js';
+import { runTrials } from './trials.js';
 
 test('any tree comes whole through any faults and kills, from any store to any store', async (t) => {
   const places = await startPlaces(t);
-  const { runs, kills } = await runTrials({ places, first: 1, runs: 40, killedOf: 20 });
-  t.ok(runs === 40 && kills > 0, `${runs} runs, ${kills} processes killed`);
+  const met = await runTrials({ places, first: 1, runs: 36, killedOf: 18 });
+  t.comment(JSON.stringify(met));
+  t.equal(met.runs, process.env['SEED'] ? 1 : 36);
 });

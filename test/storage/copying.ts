@@ -17,8 +17,8 @@ const Done = z.object({
   skipped: z.number(),
   bytes: z.number(),
   present: z.number(),
-  /** The most memory it took, in KiB. */
-  maxRSS: z.number(),
+  /** The most memory it took, in KiB, where the system tells. */
+  mostMemory: z.number().optional(),
 });
 
 /** What it did; the signal that ended it; or what it failed with. */

@@ -5,11 +5,12 @@ import { test } from 'tap';
 import { STORES } from '../services/places.js';
 import { startCopying } from './copying.js';
 
+const notLinux = process.platform === 'linux' ? false : 'only Linux tells what a process had at most';
 /** In KiB: 200 MB. */
 const MOST = 200_000_000 / 1024;
 
 for (const [name, start] of Object.entries(STORES)) {
-  test(`${name}: 1 GiB and 10 000 files go up and down in less than 200 MB`, async (t) => {
+  test(`${name}: 1 GiB and 10 000 files go up and down in less than 200 MB`, { skip: notLinux }, async (t) => {
     const place = await start(t);
     const root = t.testdir({ large: { file: '' }, many: {} });
     truncateSync(join(root, 'large/file'), 2 ** 30);
@@ -26,7 +27,7 @@ for (const [name, start] of Object.entries(STORES)) {
         .ended;
       for (const [way, ended] of Object.entries({ up, down })) {
         t.match(ended, { files });
-        const most = 'maxRSS' in ended ? ended.maxRSS : Number.NaN;
+        const most = 'mostMemory' in ended ? (ended.mostMemory ?? Number.NaN) : Number.NaN;
         t.ok(most < MOST, `${what} ${way}: ${Math.round((most * 1024) / 1e6)} MB`);
       }
       await place.remove(what);

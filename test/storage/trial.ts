@@ -9,21 +9,18 @@ import { type Random, seededRandom } from '../../sdk/base/random.js';
 import { copyParallel } from '../../sdk/storage/copy.js';
 import { storeFor } from '../../sdk/storage/stores.js';
 import { joinUrl } from '../../sdk/storage/url.js';
-import type { Passing } from '../services/fault-proxy.js';
 import { randomFaults } from '../services/faults.js';
 import { fill, type TestPlace } from '../services/place.js';
 import { content, randomTree, type Tree } from '../services/random-tree.js';
 import { type Job, startCopying } from './copying.js';
 
-export interface Trials {
-  readonly places: readonly TestPlace[];
-  /** The first seed. */
-  readonly first: number;
-  readonly runs: number;
-  /** One in so many runs is killed, up to three times. */
-  readonly killedOf: number;
-  /** A place that takes part in every run. */
-  readonly always?: TestPlace;
+/** One copy, from a place to a place. */
+export interface Trial {
+  readonly seed: number;
+  readonly from: TestPlace;
+  readonly to: TestPlace;
+  /** How many processes are killed on the way; with 0 the copy runs in this one. */
+  readonly kills: number;
 }
 
 /** What trials met with. */
@@ -35,67 +32,70 @@ export interface Met {
   bytes: number;
 }
 
-/**
- * Runs trials, one after the other, between all pairs of places in turn. The environment variable `SEED` runs one of them alone.
- *
- * @throws Error of the first that fails, naming its seed
- */
-export async function runTrials({ places, first, runs, killedOf, always }: Trials): Promise<Met> {
-  process.env['MINDTS_RETRY_WAIT_MS'] = '1';
-  Object.assign(process.env, ...places.map(({ env }) => env));
-  // From a disk to a disk there is no network to fail.
-  const pairs = places
-    .flatMap((from) => places.map((to) => ({ from, to })))
-    .filter(({ from, to }) => from.proxy !== undefined || to.proxy !== undefined)
-    .filter(({ from, to }) => always === undefined || from === always || to === always);
-  const met: Met = { runs: 0, faults: 0, kills: 0, files: 0, bytes: 0 };
-  const only = Number(process.env['SEED'] || Number.NaN);
-  for (let seed = first; seed < first + runs; seed++) {
-    if (!Number.isNaN(only) && seed !== only) continue;
-    const kills = seed % killedOf === 0 ? 1 + (seed % 3) : 0;
-    const { from, to } = pairs[seed % pairs.length];
-    try {
-      await tried({ seed, from, to, kills }, met);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`SEED=${seed}, ${from.name} to ${to.name}, ${kills} kills: ${reason}`, { cause: error });
-    }
-    met.runs++;
+/** What a trial begins with. */
+interface Stage extends Trial {
+  readonly random: Random;
+  readonly tree: Tree;
+  /** What the destination has before. */
+  readonly before: Tree;
+  /** The folders' names in their places. */
+  readonly source: string;
+  readonly destination: string;
+  readonly job: Required<Job>;
+}
+
+/** Makes a trial, and adds to what was met with. @throws Error */
+export async function makeTrial(trial: Trial, met: Met): Promise<void> {
+  const stage = await prepared(trial);
+  const { wrong, onRequest, end } = disturb(stage, met);
+  for (let kills = trial.kills; kills > 0; kills--) {
+    if (!(await isKilled(stage, onRequest))) break;
+    met.kills++;
   }
-  return met;
+  await untilDone(stage.job);
+  end();
+  assert.deepEqual(wrong, [], 'nothing is half there');
+  await verify(stage);
+  await stage.from.remove(stage.source);
+  await stage.to.remove(stage.destination);
+  met.files += stage.tree.size;
+  for (const { length } of stage.tree.values()) met.bytes += length;
 }
 
-interface Trial {
-  readonly seed: number;
-  readonly from: TestPlace;
-  readonly to: TestPlace;
-  /** How many processes are killed on the way; with 0 the copy runs in this one. */
-  readonly kills: number;
-}
-
-async function tried({ seed, from, to, kills }: Trial, met: Met): Promise<void> {
+async function prepared(trial: Trial): Promise<Stage> {
+  const { seed, from, to } = trial;
   const random = seededRandom(seed, 'trial');
   const partSize = Math.max(from.leastPart, to.leastPart);
   const tree = randomTree(random, { partSize, takes: (name) => from.takes(name) && to.takes(name) });
-  // From a calm network to one where every other request fails.
-  const share = 0.5 * random.uniform();
+  const before = olderFiles(random, tree);
   const [source, destination] = [`from-${seed}`, `to-${seed}`];
   await fill(from, source, tree, { partSize: random.below(2) === 0 ? partSize : undefined });
+  await fill(to, destination, before, { partSize, modified: 1_000_000_000_000 });
   assertEqual(await from.look(source), tree, 'the source is as it was drawn');
   // An object may stand for a folder, as consoles make them; it is nothing to copy.
   const url = joinUrl(from.url(source), 'folder');
   if (from.proxy !== undefined && random.below(2) === 0) await (await storeFor(url)).makeFolder(url);
-  const before = olderFiles(random, tree);
-  await fill(to, destination, before, { partSize, modified: 1_000_000_000_000 });
+  const job = { source: urlOf(from, source, random), destination: urlOf(to, destination, random), partSize };
+  return { ...trial, random, tree, before, source, destination, job };
+}
 
-  const wrong: string[] = [];
-  const killedBefore = met.kills;
-  let killer: (request: Passing) => void = () => {};
+/** Lets faults happen to all requests, from a calm network to one where every other request fails, and looks at the destination after each. */
+function disturb({ seed, random, from, to, tree, before, destination }: Stage, met: Met): Disturbance {
+  const share = 0.5 * random.uniform();
+  const disturbance: Disturbance = {
+    wrong: [],
+    onRequest: { call: () => {} },
+    end() {
+      for (const { proxy } of [from, to]) {
+        if (proxy !== undefined) Object.assign(proxy, { plan: () => undefined, watch: () => {} });
+      }
+    },
+  };
   for (const { proxy, isContent } of new Set([from, to])) {
     if (proxy === undefined) continue;
     const plan = randomFaults(seed, { share, isContent });
     proxy.plan = (request) => {
-      killer(request);
+      disturbance.onRequest.call();
       const fault = plan(request);
       if (fault !== undefined) met.faults++;
       return fault;
@@ -103,46 +103,44 @@ async function tried({ seed, from, to, kills }: Trial, met: Met): Promise<void> 
     proxy.watch = async () => {
       for (const [name, data] of await to.look(destination)) {
         const isWhole = [tree, before].some((files) => files.get(name)?.equals(data));
-        if (!isWhole) wrong.push(`${name}: ${data.length} of ${tree.get(name)?.length} bytes`);
+        if (!isWhole) disturbance.wrong.push(`${name}: ${data.length} of ${tree.get(name)?.length} bytes`);
       }
     };
   }
+  return disturbance;
+}
 
-  const job = { source: urlOf(from, source, random), destination: urlOf(to, destination, random), partSize };
-  while (met.kills - killedBefore < kills) {
-    let left = 1 + random.below(30);
-    const child = startCopying(job, { ...from.env, ...to.env });
-    killer = () => void (--left === 0 && child.kill());
-    const ended = await child.ended;
-    if ('signal' in ended) met.kills++;
-    else if ('failure' in ended) assertForPeople(ended.failure);
-    else break;
-  }
-  killer = () => {};
-  await untilDone(job);
+interface Disturbance {
+  /** Files that were seen at the destination and were not whole. */
+  readonly wrong: string[];
+  /** Called for every request; to be replaced. */
+  readonly onRequest: { call: () => void };
+  end(): void;
+}
 
-  for (const { proxy } of [from, to]) if (proxy !== undefined) proxy.plan = () => undefined;
-  assert.deepEqual(wrong, [], 'nothing is half there');
+/** Copies in a process that is killed at a request; false when it came to its end before. */
+async function isKilled({ random, from, to, job }: Stage, onRequest: { call: () => void }): Promise<boolean> {
+  let left = 1 + random.below(30);
+  const child = startCopying(job, { ...from.env, ...to.env });
+  onRequest.call = () => void (--left === 0 && child.kill());
+  const ended = await child.ended;
+  onRequest.call = () => {};
+  if ('failure' in ended) assertForPeople(ended.failure);
+  return 'signal' in ended;
+}
+
+async function verify({ from, to, kills, tree, before, source, destination, job }: Stage): Promise<void> {
   assertEqual(await from.look(source), tree, 'the source is as it was');
   assertEqual(await to.look(destination), new Map([...before, ...tree]), 'both sides are equal');
-  const left = (await to.begun(destination)).filter((name) => kills === 0 || isInParts(name));
-  assert.deepEqual(left, [], 'nothing is left begun');
-
-  /** What is written at one stroke leaves a hidden file where the store has no better way: who was killed takes nothing away. */
-  function isInParts(hidden: string): boolean {
+  const begun = await to.begun(destination);
+  // What is written at one stroke may leave a hidden file: who was killed takes nothing away.
+  const isLeft = (hidden: string): boolean => {
     const name = hidden.slice(destination.length + 1).replace(/\.([^/]*)\.[0-9a-f]{8}\.partial$/, '$1');
-    return (tree.get(name)?.length ?? 0) > partSize;
-  }
-  const again = await copyParallel(job.source, job.destination, { partSize });
-  assert.deepEqual(
-    { files: again.files, skipped: again.skipped },
-    { files: 0, skipped: tree.size },
-    'nothing is left to do',
-  );
-  await from.remove(source);
-  await to.remove(destination);
-  met.files += tree.size;
-  for (const { length } of tree.values()) met.bytes += length;
+    return kills === 0 || (tree.get(name)?.length ?? 0) > job.partSize;
+  };
+  assert.deepEqual(begun.filter(isLeft), [], 'nothing is left begun');
+  const { files, skipped } = await copyParallel(job.source, job.destination, job);
+  assert.deepEqual({ files, skipped }, { files: 0, skipped: tree.size }, 'nothing is left to do');
 }
 
 /** A folder of this machine is named by its path or by its URL. */
