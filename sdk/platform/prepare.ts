@@ -18,7 +18,7 @@ import { localPathOf, storeFor } from '../storage/stores.js';
 import { joinUrl, nameOf, shownUrl } from '../storage/url.js';
 import { archiveAt } from './archive-source.js';
 import { flushDisk } from './flush-disk.js';
-import { workFolder } from './work-folders.js';
+import { onPlatform, workFolder } from './work-folders.js';
 
 /** The URL that stands for the digits this package draws itself. */
 export const BUILTIN_DIGITS = 'builtin:digits';
@@ -97,7 +97,9 @@ async function drawDigits(): Promise<string> {
 
 async function copyHere(url: string): Promise<string> {
   const folder = workFolder('data', url);
-  log.info(`copied ${await showCopy(url, (onProgress) => copyParallel(url, folder, { onProgress }))}`);
+  // On a platform the folder is every data set's, and as new as its container.
+  const mirror = !onPlatform();
+  log.info(`copied ${await showCopy(url, (onProgress) => copyParallel(url, folder, { onProgress, mirror }))}`);
   return folder;
 }
 

@@ -41,6 +41,8 @@ export interface CopyParallelOptions extends CopyOptions {
   readonly overwrite?: boolean | undefined;
   /** Only these files, by their names below the folder; default all. */
   readonly files?: readonly string[] | undefined;
+  /** Removes from the destination, when all is copied, the files that the source does not have; default false. Not with `files`. */
+  readonly mirror?: boolean | undefined;
 }
 
 /**
@@ -95,7 +97,15 @@ export async function copy(
 export async function copyParallel(
   source: string,
   destination: string,
-  { concurrency = 16, overwrite = false, files: only, onProgress, partSize, signal }: CopyParallelOptions = {},
+  {
+    concurrency = 16,
+    overwrite = false,
+    files: only,
+    mirror = false,
+    onProgress,
+    partSize,
+    signal,
+  }: CopyParallelOptions = {},
 ): Promise<CopyProgress> {
   const from: Place = { store: await storeFor(source), url: source };
   const to: Place = { store: await writableStoreFor(destination), url: destination };
@@ -126,9 +136,12 @@ export async function copyParallel(
     report();
   }
   const wanted = only === undefined ? listed(from, isForbidden) : named(from, only);
-  await forEach(pairs(wanted, to, { overwrite, prefersLooks: only !== undefined }), { concurrency, signal }, copyPair);
+  const surplus = mirror && only === undefined ? new Array<string>() : undefined;
+  const plan = { overwrite, surplus, prefersLooks: only !== undefined };
+  await forEach(pairs(wanted, to, plan), { concurrency, signal }, copyPair);
   if (files + skipped === 0)
     throw new StorageError('E_EMPTY', `${shownUrl(source)} holds no files: check that it is the right folder`);
+  for (const name of surplus ?? []) await to.store.remove(joinUrl(destination, name));
   return { files, skipped, bytes, present };
 }
 
@@ -164,10 +177,10 @@ interface Pair {
 async function* pairs(
   files: AsyncIterable<Listed>,
   to: Place,
-  { overwrite, prefersLooks }: { readonly overwrite: boolean; readonly prefersLooks: boolean },
+  { overwrite, prefersLooks, surplus }: { overwrite: boolean; prefersLooks: boolean; surplus: string[] | undefined },
 ): AsyncGenerator<Pair> {
   const checkCase = await caseChecker(to);
-  if (overwrite || prefersLooks || (await to.store.stat(asFolder(to.url))) === undefined) {
+  if ((overwrite && !surplus) || prefersLooks || (await to.store.stat(asFolder(to.url))) === undefined) {
     for await (const file of files) {
       checkCase(file.name);
       yield { file, there: prefersLooks && !overwrite ? await to.store.stat(joinUrl(to.url, file.name)) : undefined };
@@ -179,9 +192,14 @@ async function* pairs(
     let next = await present.next();
     for await (const file of files) {
       checkCase(file.name);
-      while (!next.done && compareNames(next.value.name, file.name) < 0) next = await present.next();
-      yield { file, there: !next.done && next.value.name === file.name ? next.value : undefined };
+      for (; !next.done && compareNames(next.value.name, file.name) < 0; next = await present.next()) {
+        surplus?.push(next.value.name);
+      }
+      const isThere = !next.done && next.value.name === file.name;
+      yield { file, there: isThere && !overwrite ? next.value : undefined };
+      if (isThere) next = await present.next();
     }
+    if (surplus !== undefined) for (; !next.done; next = await present.next()) surplus.push(next.value.name);
   } finally {
     await present.return?.();
   }

@@ -91,6 +91,21 @@ test('of a folder only the files that are named are copied', async (t) => {
   await t.rejects(copyParallel(from, to, { files: ['../a'] }), { code: 'E_NAME' });
 });
 
+test('a mirror holds what its source holds, and nothing else', async (t) => {
+  const folder = t.testdir({
+    from: { b: '1', d: { e: '2' } },
+    to: { a: 'x', b: '1', c: { z: 'x' }, d: { 'e-': 'x', f: 'x' }, g: 'x' },
+  });
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+  t.match(await copyParallel(from, to, { mirror: true, overwrite: true }), { files: 2, skipped: 0 });
+  t.same(tree(to), { b: '1', 'd/e': '2' });
+  writeFileSync(join(to, 'late'), '');
+  await t.rejects(copyParallel(join(folder, 'no'), to, { mirror: true }), { code: 'E_NOT_FOUND' });
+  t.same(Object.keys(tree(to)), ['b', 'd/e', 'late'], 'without a source nothing is removed');
+  t.match(await copyParallel(from, to, { mirror: true }), { files: 0, skipped: 2 });
+  t.same(tree(to), { b: '1', 'd/e': '2' });
+});
+
 test('a copy that is stopped begins no more files', async (t) => {
   const folder = t.testdir({ from: { a: '1', b: '2', c: '3' } });
   const [from, to] = [join(folder, 'from'), join(folder, 'to')];
