@@ -30,8 +30,10 @@ export function objectRaces(folder: string, swift: Swift, { large, small }: Size
       clear: async (to) => (await storeFor(to)).remove(to),
     };
   }
+  /** Each fetches what it put there itself: of a file in parts each knows the checksum of its own alone, and holds the copy against it. */
   function down(name: string, tree: Tree): Race {
-    const [source, place] = [join(folder, `${name}-source`), `${BUCKET_URL}/${name}-source`];
+    const source = join(folder, `${name}-source`);
+    const [place, theirPlace] = ['source', 'rclone'].map((whose) => `${BUCKET_URL}/${name}-${whose}`);
     return {
       ...onDisk(join(folder, `${name}-down`)),
       title: `${amountOf(tree)} down from S3`,
@@ -41,10 +43,12 @@ export function objectRaces(folder: string, swift: Swift, { large, small }: Size
       async prepare() {
         const expected = await writeTree(source, tree, name);
         await measured(ours(source, place, env));
+        const theirs = rclone(source, forRclone(theirPlace));
+        if (theirs !== undefined) await measured(theirs);
         return expected;
       },
       ours: (to) => ours(place, to, env),
-      theirs: (to) => rclone(forRclone(place), to),
+      theirs: (to) => rclone(forRclone(theirPlace), to),
     };
   }
   return {

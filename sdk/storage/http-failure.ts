@@ -68,9 +68,7 @@ export function networkFailure({
   return new PassingFailure(
     'E_NETWORK',
     `cannot ${doing} ${shownUrl(url)}: ${reason} (${where}); check the endpoint and the network`,
-    {
-      cause,
-    },
+    { cause, isSilence: code === 'ETIMEDOUT' },
   );
 }
 
@@ -105,6 +103,7 @@ const BUSY: Verdict = { known: 'E_BUSY_STORE', passes: true };
 const WORDS: readonly (readonly [RegExp, Verdict])[] = [
   [/NoSuchBucket/, { known: 'E_BUCKET', advice: 'check the name of the bucket and the endpoint' }],
   [/NoSuchUpload/, { known: 'E_NO_UPLOAD', advice: 'start again' }],
+  [/^InvalidPart$/, { known: 'E_CHANGED', advice: 'somebody else uploads it too: start again' }],
   [/SignatureDoesNotMatch/, { known: 'E_CREDENTIALS', advice: 'check the secret key, and the region' }],
   [/InvalidAccessKey|UnrecognizedClient/, { known: 'E_CREDENTIALS', advice: 'check the access key' }],
   [/RequestTimeTooSkewed|RequestExpired/, { known: 'E_CLOCK', advice: "set this machine's clock" }],

@@ -6,6 +6,7 @@ import { Agent, type ClientRequest, request as httpRequest, type IncomingHttpHea
 import { request as httpsRequest, Agent as SecureAgent } from 'node:https';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { SILENCE_MS } from './retry.js';
 
 export interface HttpQuestion {
   /** Default `GET`. */
@@ -25,7 +26,7 @@ export interface HttpAnswer {
 /**
  * Asks a server, and returns as soon as its headers are there.
  *
- * @throws Node's system errors; `ETIMEDOUT` when nothing has moved for two minutes
+ * @throws Node's system errors; `ETIMEDOUT` when nothing has moved for a minute
  */
 export async function ask(url: URL, { method = 'GET', headers = {}, data }: HttpQuestion = {}): Promise<HttpAnswer> {
   const isSecure = url.protocol === 'https:';
@@ -67,8 +68,6 @@ export async function textOf({ body }: HttpAnswer): Promise<string> {
   return text(body);
 }
 
-/** So long may a connection be silent. */
-const SILENCE_MS = 120_000;
 /** Servers that do not know `Expect` never say that they want the body: after this it is sent all the same, as curl does. */
 const CONTINUE_MS = 1000;
 const AGENT = new Agent({ keepAlive: true });

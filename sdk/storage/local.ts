@@ -92,6 +92,8 @@ export const localStore: Store = {
     told(url, async () => {
       const path = localPath(url);
       if (dirname(path) === path) throw new StorageError('E_DENIED', `${path} is all there is: name a folder in it`);
+      if (`${process.cwd()}/`.startsWith(`${path}/`))
+        throw new StorageError('E_DENIED', `${path} is where this command works: go elsewhere to remove it`);
       await rm(path, { recursive: true, force: true });
     }),
   makeFolder: (url) => told(url, () => makeFolder(localPath(url))),
@@ -157,11 +159,13 @@ function replace(url: string, fill: (partial: string) => Promise<void>): Promise
 /**
  * The absolute path that a plain path or a `file://` URL means.
  *
- * @throws StorageError `E_URL` for a URL of another machine or with a NUL
+ * @throws StorageError `E_URL` for a URL of another machine, with a NUL, or empty
  * @example
  * localPath('file:///data/a%20b'); // '/data/a b'
  */
 export function localPath(url: string): string {
+  // Node takes it for the folder where the process works; most likely it is a variable that nobody set.
+  if (url === '') throw new StorageError('E_URL', 'an empty path names no file: write . for the folder you are in');
   try {
     const path = resolve(/^file:\/\//i.test(url) ? fileURLToPath(url) : url);
     if (!path.includes('\0')) return path;

@@ -1,5 +1,5 @@
 /** An object's bytes, over as many connections as it takes. */
-import { StorageError } from '../base/errors.js';
+import { StorageError, systemCode } from '../base/errors.js';
 import { hasherFor } from './digest.js';
 import type { ObjectClient } from './object-client.js';
 import { PassingFailure, retrying } from './retry.js';
@@ -43,8 +43,8 @@ export async function* chunksOf(
         if (reached === stop) break;
         // Whatever a connection fails with in the middle, another one may do better.
         const failure = error instanceof StorageError ? error : broke(url, reached, stop, error);
-        broken = reached > before ? 0 : broken + 1;
-        if (!(failure instanceof PassingFailure) || broken === MOST_BROKEN) throw failure;
+        broken = reached > before ? 0 : broken + (failure instanceof PassingFailure && failure.isSilence ? SILENCE : 1);
+        if (!(failure instanceof PassingFailure) || broken >= MOST_BROKEN) throw failure;
         body.destroy();
         ({ body } = await open());
       }
@@ -63,8 +63,10 @@ export async function* chunksOf(
 
 function broke(url: string, reached: number, stop: number, cause?: unknown): PassingFailure {
   const message = `${shownUrl(url)}: the connection broke after ${reached} of ${stop} bytes`;
-  return new PassingFailure('E_NETWORK', message, { cause });
+  return new PassingFailure('E_NETWORK', message, { cause, isSilence: systemCode(cause) === 'ETIMEDOUT' });
 }
 
 /** Connections in a row that break without a byte. */
 const MOST_BROKEN = 5;
+/** One that falls silent counts for more: that takes a minute. */
+const SILENCE = 3;

@@ -18,15 +18,21 @@ interface Place {
   readonly key: string;
 }
 
+interface ObjectStoreOptions {
+  /** Bytes of a part but the last, at least; default S3's 5 MiB. */
+  readonly leastPart?: number;
+  /** Where the buckets are, for a store that another scheme may reach as well. */
+  readonly endpoint?: () => Promise<string | undefined>;
+}
+
 /**
  * Makes a Store of a client.
  *
  * @param connect gives the client of a bucket, the same for the same bucket
- * @param options leastPart: bytes of a part but the last, at least; default S3's 5 MiB
  */
 export function objectStore(
   connect: (bucket: string) => Promise<ObjectClient>,
-  { leastPart = 5 * 2 ** 20 }: { readonly leastPart?: number } = {},
+  { leastPart = 5 * 2 ** 20, endpoint }: ObjectStoreOptions = {},
 ): Store {
   async function at(url: string): Promise<Place> {
     const { bucket, key } = objectAt(url);
@@ -103,6 +109,15 @@ export function objectStore(
     stat,
     list: (url, options = {}) => list(url, at, options),
     read: (url, range) => Readable.from(chunks(url, range), { objectMode: false }),
+    async readInto(url, buffer, { start = 0, version }) {
+      const { client, key } = await at(url);
+      let filled = 0;
+      for await (const chunk of chunksOf({ client, key, url }, { start, end: start + buffer.length, version })) {
+        buffer.set(chunk, filled);
+        filled += chunk.length;
+      }
+      return filled;
+    },
     write,
     async upload(url, plan) {
       const { client, key } = await fileAt(url);
@@ -131,7 +146,8 @@ export function objectStore(
     },
     async locate(url) {
       const { bucket, key } = objectAt(url);
-      return `${schemeOf(url)}://${bucket}/${key}`.replace(/\/+$/, '');
+      const root = (await endpoint?.()) ?? `${schemeOf(url)}:/`;
+      return `${root}/${bucket}/${key}`.replace(/\/+$/, '');
     },
     async copyWithin(from, to, { size }) {
       const [source, target] = [await at(from), await fileAt(to)];

@@ -83,11 +83,15 @@ export interface Finished {
 /** Ends an upload, and finds out whether an earlier try has done so already. */
 export async function finished(client: ObjectClient, key: string, whole: Finished): Promise<void> {
   const { upload, etags, size, modified } = whole;
+  let tried = 0;
   try {
-    await retrying(() => client.finish(key, upload, etags));
+    await retrying(() => {
+      tried++;
+      return client.finish(key, upload, etags);
+    });
   } catch (error) {
-    // The answer to an earlier try may have been lost on its way: then this is what stands there.
-    if (!(error instanceof StorageError) || error.code !== 'E_NO_UPLOAD') throw error;
+    // The answer to an earlier try may have been lost on its way: then this is what stands there. Without one, it is something older.
+    if (!(error instanceof StorageError) || error.code !== 'E_NO_UPLOAD' || tried === 1) throw error;
     const there = await retrying(() => client.head(key));
     if (there?.size !== size || (modified !== undefined && there.modified !== modified)) throw error;
   }

@@ -6,6 +6,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { buffer } from 'node:stream/consumers';
+import { SILENCE_MS } from './retry.js';
 
 /** An answer in the shape that ali-oss knows. */
 export interface OssAnswer {
@@ -49,6 +50,7 @@ export function ossTransport({ keepHost }: { readonly keepHost: boolean }): OssT
         path: url.replace(/^[a-z]+:\/\/[^/]+/i, ''),
         headers: keepHost && host !== undefined ? { ...headers, host } : headers,
         agent: protocol === 'https:' ? agents['https:'] : agents['http:'],
+        timeout: SILENCE_MS,
       };
       const response = await send(protocol === 'https:' ? httpsRequest : httpRequest, options, content);
       const status = response.statusCode ?? 0;
@@ -63,18 +65,24 @@ export function ossTransport({ keepHost }: { readonly keepHost: boolean }): OssT
 /** As many connections as there are requests at once: who sends them bounds their number. */
 const AGENT = { keepAlive: true };
 
-/** How long a connection may be silent, in milliseconds. */
-const SILENCE_MS = 60_000;
-
 function send(
   request: typeof httpRequest,
   options: RequestOptions,
   content: Buffer | string | undefined,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const sent = request(options, resolve);
-    sent.on('error', reject);
-    sent.setTimeout(SILENCE_MS, () =>
+    let body: IncomingMessage | undefined;
+    const sent = request(options, (answer) => {
+      body = answer;
+      resolve(answer);
+    });
+    sent.on('error', (error) => {
+      reject(error);
+      // The answer has begun: then it is the body that tells.
+      body?.destroy(error);
+    });
+    // As an option the time counts while it is being connected, too.
+    sent.on('timeout', () =>
       sent.destroy(Object.assign(new Error(`no byte in ${SILENCE_MS / 1000} seconds`), { code: 'ETIMEDOUT' })),
     );
     sent.end(content);

@@ -2,7 +2,7 @@
  * Moves a file or folder between any two stores: at one stroke where a store can, else by copying, comparing and removing, so that a
  * killed move has lost nothing and can be repeated.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { StorageError } from '../base/errors.js';
 import { asFolder, isFolder } from './calls.js';
 import { type CopyProgress, copy, copyParallel, isWithin } from './copy.js';
@@ -44,10 +44,7 @@ export async function rename(source: string, destination: string, options: Renam
   }
   const [here, there] = [await from.store.locate(source), await to.store.locate(destination)];
   if (here === there || (entry.kind === 'folder' && isWithin(there, here))) {
-    throw new StorageError(
-      'E_INTO_ITSELF',
-      `${shownUrl(source)} cannot be renamed to ${shownUrl(destination)}, which is ${here === there ? 'the same' : 'inside it'}: choose another name`,
-    );
+    throw intoItself(source, destination, here === there ? 'the same' : 'inside it');
   }
   if (entry.kind === 'file') await moveFile(from, to, entry, options);
   else await moveFolder(from, to, options);
@@ -57,12 +54,34 @@ async function moveFile(from: Place, to: Place, entry: Entry, options: RenameOpt
   const there = await to.store.stat(to.url);
   if (to.url.endsWith('/') || there?.kind === 'folder') throw isFolder(to.url, nameOf(from.url));
   if (from.store === to.store && (await from.store.rename?.(from.url, to.url))) return;
+  await refuseOne(from, to);
   await copy(from.url, to.url, options);
   const [now, copied] = [await from.store.stat(from.url), await to.store.stat(to.url)];
   if (!isUnchanged(entry, now) || copied?.kind !== 'file' || copied.size !== entry.size || !agrees(entry, copied)) {
     throw changed(from, to);
   }
   await from.store.remove(from.url);
+}
+
+/**
+ * Two stores may lead to one file: a bucket that is mounted, a server with two names. A file that was copied onto itself must not be
+ * removed as its own source. What is put beside the one is then seen beside the other.
+ */
+async function refuseOne(from: Place, to: Place): Promise<void> {
+  if (nameOf(from.url) !== nameOf(to.url)) return;
+  const probe = `.rename.${randomBytes(4).toString('hex')}.partial`;
+  const there = beside(to.url, probe);
+  await to.store.write(there, new Uint8Array());
+  try {
+    if ((await from.store.stat(beside(from.url, probe))) !== undefined) throw intoItself(from.url, to.url, 'the same');
+  } finally {
+    await to.store.remove(there);
+  }
+}
+
+function beside(url: string, name: string): string {
+  const folder = url.replace(/[^/]*$/, '');
+  return folder === '' ? name : joinUrl(folder, name);
 }
 
 function isUnchanged(before: Entry, now: Entry | undefined): boolean {
@@ -146,6 +165,13 @@ async function endMove(from: Place, to: Place): Promise<boolean> {
   if ((await to.store.stat(marker)) === undefined) return false;
   await to.store.remove(marker);
   return true;
+}
+
+function intoItself(source: string, destination: string, where: string): StorageError {
+  return new StorageError(
+    'E_INTO_ITSELF',
+    `${shownUrl(source)} cannot be renamed to ${shownUrl(destination)}, which is ${where}: choose another name`,
+  );
 }
 
 function changed(from: Place, to: Place): StorageError {

@@ -1,6 +1,7 @@
 /** Finds where a bucket is, and makes what reaches it: the SDK's client, and single requests. */
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
-import { CONNECT_TIMEOUT_MS, type Exchange, exchangeWith, IDLE_TIMEOUT_MS, newAgents } from './s3-exchange.js';
+import { SILENCE_MS } from './retry.js';
+import { CONNECT_TIMEOUT_MS, type Exchange, exchangeWith, newAgents } from './s3-exchange.js';
 import type { S3Settings } from './s3-settings.js';
 
 type Sdk = typeof import('@aws-sdk/client-s3');
@@ -24,7 +25,7 @@ export async function bucketAt(sdk: Sdk, bucket: string, settings: S3Settings): 
     cacheMiddleware: true,
     requestHandler: {
       connectionTimeout: CONNECT_TIMEOUT_MS,
-      socketTimeout: IDLE_TIMEOUT_MS,
+      socketTimeout: SILENCE_MS,
       httpAgent: agents.http,
       httpsAgent: agents.https,
     },

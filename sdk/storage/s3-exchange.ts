@@ -5,6 +5,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { SILENCE_MS } from './retry.js';
 
 export interface S3Request {
   readonly method: 'HEAD' | 'GET' | 'PUT';
@@ -62,12 +63,17 @@ export function exchangeWith({ url, region, signer }: Bucket, agents: Agents): E
     const length = body === undefined ? {} : { 'content-length': body.length };
     return new Promise((resolve, reject) => {
       const request = send({ ...options, headers: { ...signed.headers, ...length } });
+      let coming: IncomingMessage | undefined;
       request.once('response', (answer) => {
+        coming = answer;
         resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: answer });
       });
-      // Also after the answer has begun: then it is the body that tells.
-      request.on('error', reject);
-      request.setTimeout(IDLE_TIMEOUT_MS, () => request.destroy(timedOut()));
+      request.on('error', (error) => {
+        reject(error);
+        // The answer has begun: then it is the body that tells.
+        coming?.destroy(error);
+      });
+      request.setTimeout(SILENCE_MS, () => request.destroy(timedOut()));
       request.once('socket', (socket) => {
         if (!socket.connecting) return;
         const timer = setTimeout(() => request.destroy(timedOut()), CONNECT_TIMEOUT_MS);
@@ -92,8 +98,6 @@ export function newAgents(): Agents {
 }
 
 export const CONNECT_TIMEOUT_MS = 10_000;
-/** A connection over which nothing comes or goes for so long is given up. */
-export const IDLE_TIMEOUT_MS = 60_000;
 /** More than are ever used at once; beyond it requests queue. */
 const MOST_SOCKETS = 256;
 

@@ -26,5 +26,7 @@ export function s3StoreWith(scheme: 's3' | 'obs', settings: () => Promise<S3Sett
     client.catch(() => clients.delete(mark));
     return client;
   }
-  return objectStore(known, scheme === 'obs' ? { leastPart: 100 * 1024 } : {});
+  // s3:// and obs:// may mean one server.
+  const endpoint = async (): Promise<string | undefined> => (await settings()).endpoint;
+  return objectStore(known, scheme === 'obs' ? { leastPart: 100 * 1024, endpoint } : { endpoint });
 }

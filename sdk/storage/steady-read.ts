@@ -47,8 +47,8 @@ export async function* steadyRead(
       throw new Error(`it ended after ${reached} of ${stop} bytes`);
     } catch (cause) {
       const failure = readFailure(url, opened.endpoint, cause);
-      broken = reached > before ? 0 : broken + 1;
-      if (!(failure instanceof PassingFailure) || broken === MOST_BROKEN) throw failure;
+      broken = reached > before ? 0 : broken + (failure instanceof PassingFailure && failure.isSilence ? SILENCE : 1);
+      if (!(failure instanceof PassingFailure) || broken >= MOST_BROKEN) throw failure;
       if (reached >= stop) return;
     } finally {
       opened.body.destroy();
@@ -59,6 +59,8 @@ export async function* steadyRead(
 
 /** Connections in a row that break without a byte. */
 const MOST_BROKEN = 5;
+/** One that falls silent counts for more: that takes a minute. */
+const SILENCE = 3;
 
 function readFailure(url: string, endpoint: string, cause: unknown): StorageError {
   // Node's parser: something stands behind the end of the body.

@@ -1,5 +1,6 @@
 /** URLs of files and folders: `s3://bucket/key`, `file:///data/train`, and plain paths. */
 import { StorageError } from '../base/errors.js';
+import { redactUrl } from '../base/log.js';
 
 /**
  * The scheme of a URL in small letters; `file` for a plain path.
@@ -63,7 +64,7 @@ export function isEscapedUrl(url: string): boolean {
 /** Schemes whose URLs escape characters, as the web's do; keys of object stores are written as they are. */
 const ESCAPED: ReadonlySet<string> = new Set(['file', 'http', 'https']);
 
-/** A URL for people: without the user name, password and query (which may hold a signature) that it may carry. */
+/** A URL for people: without the user name, password and signature that it may carry, and of the web's without the query. */
 export function shownUrl(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1').replace(/^(https?:\/\/[^?#]*)[?#].*$/i, '$1');
+  return redactUrl(url).replace(/^(https?:\/\/[^?#]*)[?#].*$/i, '$1');
 }

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import * as fc from 'fast-check';
 import { test } from 'tap';
 import { partialName } from '../../sdk/base/files.js';
+import { copyParallel } from '../../sdk/storage/copy.js';
 import { localPath, localStore } from '../../sdk/storage/local.js';
 import type { Listed } from '../../sdk/storage/store.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
@@ -147,6 +148,20 @@ test('remove takes a file or a whole folder, and nothing there is fine', async (
   await localStore.remove(join(folder, 'b'));
   await localStore.remove(join(folder, 'b'));
   t.same(readdirSync(folder), []);
+});
+
+test('an empty path is no folder, and nobody saws off the branch that he sits on', async (t) => {
+  const folder = t.testdir({ 'a.txt': 'a', in: { 'b.txt': 'b' } });
+  const before = process.cwd();
+  process.chdir(join(folder, 'in'));
+  t.teardown(() => process.chdir(before));
+  await t.rejects(copyParallel(folder, ''), { code: 'E_URL' });
+  await t.rejects(copyParallel('', join(folder, '../new')), { code: 'E_URL' });
+  for (const above of ['.', '..', folder, join(folder, 'in/')]) {
+    await t.rejects(localStore.remove(above), { code: 'E_DENIED' }, above);
+  }
+  await t.rejects(localStore.remove(''), { code: 'E_URL' });
+  t.same(await names(localStore.list(folder)), ['a.txt', 'in/b.txt']);
 });
 
 test('locate sees through links, also where nothing stands yet', async (t) => {

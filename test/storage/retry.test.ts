@@ -41,3 +41,23 @@ test('a server that asks for patience is given it, and a signal ends that', asyn
   await t.rejects(retrying(busy, { signal: controller.signal }), { name: 'AbortError' });
   t.equal(tried, 1);
 });
+
+test('a server that is silent again and again is given up sooner than one that refuses', async (t) => {
+  let [tried, clock] = [0, 0];
+  const silent = async (): Promise<void> => {
+    tried++;
+    // Much has moved before it fell silent.
+    clock += 3_600_000;
+    throw new PassingFailure('E_NETWORK', 'no answer in time', { isSilence: true });
+  };
+  await t.rejects(retrying(silent, { now: () => clock }), { message: 'no answer in time' });
+  t.equal(tried, 2);
+  tried = 0;
+  const unreached = async (): Promise<void> => {
+    tried++;
+    clock += 10_000;
+    throw new PassingFailure('E_NETWORK', 'no answer in time', { isSilence: true });
+  };
+  await t.rejects(retrying(unreached, { now: () => clock }), { code: 'E_NETWORK' });
+  t.equal(tried, 8);
+});

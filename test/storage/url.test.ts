@@ -23,6 +23,10 @@ test('an unknown scheme is refused, naming it and those there are', async (t) =>
 test('a password in a URL is not shown', async (t) => {
   t.equal(shownUrl('s3://me:p@bucket/a@b'), 's3://bucket/a@b');
   t.equal(shownUrl('data/a@b'), 'data/a@b');
+  t.equal(shownUrl('https://me:p@ss@host/a@b'), 'https://host/a@b');
+  t.equal(shownUrl('s3://id:se/cret@bucket/a'), 's3://bucket/a');
+  t.equal(shownUrl('s3://bucket/a?X-Amz-Signature=secret'), 's3://bucket/a');
+  t.equal(shownUrl('s3://bucket/what?'), 's3://bucket/what?');
 });
 
 test('a joined URL never leads out of its folder, and names what it was given', async (t) => {
