@@ -1,4 +1,5 @@
 /** Brings a job's data set to where it can be read: copied, unpacked, once. */
+import { createHash } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -44,7 +45,8 @@ export async function prepareData(dataUrl: string): Promise<string> {
     throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
   if (entry.kind === 'file') {
     const folder = workFolder('data', dataUrl);
-    const origin = `${dataUrl} ${entry.size} ${entry.modified}`;
+    // Not as it stands: a URL may hold a password or a signature.
+    const origin = createHash('sha256').update(`${dataUrl} ${entry.size} ${entry.modified}`).digest('hex');
     if (!(await isPreparedFrom(folder, origin))) {
       await unpackData(archiveAt(dataUrl, entry, store), { folder, origin, size: entry.size, dataUrl });
     }
@@ -63,7 +65,8 @@ export async function prepareData(dataUrl: string): Promise<string> {
 export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
-  const path = join(workFolder('checkpoint', url), nameOf(url));
+  // A name like %2e%2e%2fx leads out of the folder, and is refused.
+  const path = joinUrl(workFolder('checkpoint', url), nameOf(url));
   log.info(`copied ${await showCopy(url, (onProgress) => copy(url, path, { onProgress }))}`);
   return path;
 }
