@@ -29,8 +29,9 @@ export async function localUpload(path: string, plan: UploadPlan): Promise<Uploa
   return {
     present,
     inOrder: false,
-    async put(part, data) {
-      await writeAll(file, data, part * plan.partSize);
+    write: (part, offset, data) => writeAll(file, data, part * plan.partSize + offset),
+    async put(part, data, { isWritten } = { isWritten: false }) {
+      if (!isWritten) await writeAll(file, data, part * plan.partSize);
       await writeAll(file, Buffer.of(1), plan.size + NOTE_BYTES + part);
       there.add(part);
       return true;

@@ -110,15 +110,7 @@ export function objectStore(
     stat,
     list: (url, options = {}) => list(url, at, options),
     read: (url, range) => Readable.from(chunks(url, range), { objectMode: false }),
-    async readInto(url, buffer, { start = 0, version }) {
-      const { client, key } = await at(url);
-      let filled = 0;
-      for await (const chunk of chunksOf({ client, key, url }, { start, end: start + buffer.length, version })) {
-        buffer.set(chunk, filled);
-        filled += chunk.length;
-      }
-      return filled;
-    },
+    chunks,
     write,
     async upload(url, plan) {
       const { client, key } = await fileAt(url);
