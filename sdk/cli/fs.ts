@@ -1,10 +1,12 @@
 /** `mindts fs`: moxing's calls on files and folders, as commands. */
 import { readFile } from 'node:fs/promises';
 import { flag, integer, text } from '../args/option.js';
-import { ArgumentError, systemReason } from '../base/errors.js';
+import { ArgumentError, MindtsError, systemReason } from '../base/errors.js';
 import { log } from '../base/log.js';
 import * as storage from '../storage/index.js';
 import { showCopy } from '../storage/show-copy.js';
+import { localPathOf } from '../storage/stores.js';
+import { isBelow, shownUrl } from '../storage/url.js';
 import { contents, described, listed, walked } from './fs-lines.js';
 import { printBytes, printLines } from './stdout.js';
 import { family, type Subcommand, subcommand } from './subcommands.js';
@@ -43,10 +45,10 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
     description: 'copy what is in a folder into another, only what is missing there',
     options: {
       ...many,
-      file_list: text({ placeholder: 'FILE', description: 'copy only the names that stand in this file, one a line' }),
+      file_list: text({ placeholder: 'URL', description: 'copy only the names that stand in this file, one a line' }),
     },
     run: async ({ file_list, ...args }, from, to) => {
-      const files = file_list === undefined ? undefined : await linesOf(file_list);
+      const files = file_list === undefined ? undefined : await namesIn(file_list);
       const copy = (onProgress: OnProgress) => storage.copyParallel(from, to, { ...args, files, onProgress });
       await told('copied', from, copy, { isWhole: files === undefined });
     },
@@ -165,10 +167,19 @@ async function answer(isSo: boolean): Promise<void> {
   if (!isSo) process.exitCode = 1;
 }
 
-async function linesOf(file: string): Promise<readonly string[]> {
+/** The names in a list, be it a pipe, `<(find …)`, or in a store. */
+async function namesIn(list: string): Promise<readonly string[]> {
+  const local = localPathOf(list);
+  const refuse = (why: string, options?: ErrorOptions): ArgumentError =>
+    new ArgumentError('E_ARGUMENT_VALUE', `--file_list ${shownUrl(list)}: ${why}`, options);
+  let text: string;
   try {
-    return (await readFile(file, 'utf8')).split(/\r?\n/).filter((line) => line !== '');
+    text = local === undefined ? await storage.read(list, { encoding: 'utf8' }) : await readFile(local, 'utf8');
   } catch (error) {
-    throw new ArgumentError('E_ARGUMENT_VALUE', `--file_list ${file}: ${systemReason(error)}`, { cause: error });
+    throw refuse(error instanceof MindtsError ? error.message : systemReason(error), { cause: error });
   }
+  const names = text.split(/\r?\n/).filter((line) => line !== '');
+  const wrong = names.find((name) => !isBelow(name));
+  if (wrong === undefined) return names;
+  throw refuse(`${JSON.stringify(wrong)} is not the name of a file below the folder, such as a/b.txt: mend that line`);
 }

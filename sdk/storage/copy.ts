@@ -8,7 +8,7 @@ import { isSame } from './same.js';
 import type { Entry, Listed } from './store.js';
 import { storeFor, writableStoreFor } from './stores.js';
 import { type Place, transfer } from './transfer.js';
-import { joinUrl, nameOf, schemeOf, shownUrl } from './url.js';
+import { isBelow, joinUrl, nameOf, schemeOf, shownUrl } from './url.js';
 
 /** How far a copy is, or what it did. */
 export interface CopyProgress {
@@ -227,6 +227,10 @@ async function* listed(
 
 async function* named(from: Place, names: readonly string[]): AsyncGenerator<Listed> {
   for (const name of names) {
+    if (!isBelow(name)) {
+      const what = `is not the name of a file below ${shownUrl(from.url)}: write it as list gives it`;
+      throw new StorageError('E_NAME', `files: ${JSON.stringify(name)} ${what}`);
+    }
     const place = below(from, name);
     const entry = await existing(place);
     if (entry.kind === 'folder')
