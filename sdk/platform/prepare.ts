@@ -11,6 +11,7 @@ import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
+import { stat as fileAt } from '../storage/calls.js';
 import { copy, copyParallel } from '../storage/copy.js';
 import { showCopy } from '../storage/show-copy.js';
 import type { Store } from '../storage/store.js';
@@ -58,11 +59,13 @@ export async function prepareData(dataUrl: string): Promise<string> {
 /**
  * A file as a local path: where it is when it is local, else copied into the work folder.
  *
- * @throws StorageError `E_NOT_FOUND`, …
+ * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE` for a folder, …
  */
 export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
+  const { kind } = await fileAt(url);
+  if (kind === 'folder') throw new StorageError('E_NOT_FILE', `${shownUrl(url)} is a folder: name a checkpoint in it`);
   const path = join(workFolder('checkpoint', url), nameOf(url));
   log.info(`copied ${await showCopy(url, (onProgress) => copy(url, path, { onProgress }))}`);
   return path;
@@ -97,7 +100,11 @@ async function drawDigits(): Promise<string> {
 
 async function copyHere(url: string): Promise<string> {
   const folder = workFolder('data', url);
-  log.info(`copied ${await showCopy(url, (onProgress) => copyParallel(url, folder, { onProgress }))}`);
+  let files = 0;
+  const said = await showCopy(url, async (onProgress) => {
+    ({ files } = await copyParallel(url, folder, { onProgress }));
+  });
+  if (files > 0) log.info(`copied ${said}`);
   return folder;
 }
 
