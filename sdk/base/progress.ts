@@ -223,12 +223,14 @@ function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 }
 
-/** A line that fits a terminal: what is too much is taken out of the label's middle, and only then off the end. */
+/** A line that fits a terminal: what is too much goes from the label's middle, then the bar goes, and only then the line's end. */
 function fitted(render: (view: View) => string, view: View, columns: number): string {
-  const excess = widthOf(render(view)) - (columns - 1);
+  const room = columns - 1;
+  const excess = widthOf(render(view)) - room;
   if (excess <= 0) return render(view);
   const label = shortened(view.label, Math.max(LEAST_LABEL, widthOf(view.label) - excess));
-  return cut(render({ ...view, label }), columns - 1);
+  const line = render({ ...view, label });
+  return widthOf(line) <= room ? line : cut(`${label} ${share(view)}${counts(view)}`, room);
 }
 
 const LEAST_LABEL = 12;

@@ -23,6 +23,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 const SHORT_FLAGS: Readonly<Record<string, string>> = { '-r': '--recursive', '-R': '--recursive' };
 
+const EPILOGUE = [
+  '',
+  'Example:  mindts fs copy_parallel s3://bucket/MNISTData data',
+  'Keys for s3://, obs://, oss:// and hdfs:// come from the environment or other tools’ files: docs/storage.md, “Keys”.',
+];
+
 const json = flag({ description: 'one JSON object a line' });
 const recursive = (description: string) => ({ recursive: flag({ description }) });
 const many = {
@@ -34,7 +40,8 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   copy: call({
     usage: 'FROM TO',
     description: 'copy a file',
-    options: recursive('copy a folder, as copy_parallel does'),
+    examples: ['mindts fs copy model.ckpt s3://bucket/models/model.ckpt', 'mindts fs cp -r s3://bucket/MNISTData data'],
+    options: recursive('or -r: copy a folder, as copy_parallel does'),
     run: (args, from, to) =>
       told('copied', from, (onProgress) =>
         (args.recursive ? storage.copyParallel : storage.copy)(from, to, { onProgress }),
@@ -43,6 +50,7 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   copy_parallel: call({
     usage: 'FROM TO',
     description: 'copy what is in a folder into another, only what is missing there',
+    examples: ['mindts fs copy_parallel s3://bucket/MNISTData data'],
     options: {
       ...many,
       file_list: text({ placeholder: 'URL', description: 'copy only the names that stand in this file, one a line' }),
@@ -61,7 +69,7 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   }),
   is_directory: call({
     usage: 'URL',
-    description: 'the same for a folder',
+    description: 'print true for a folder that is there and exit with 0, else false and 1',
     options: {},
     run: async (_args, url) => answer(await storage.isDirectory(url)),
   }),
@@ -74,7 +82,7 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   list: call({
     usage: 'URL',
     description: 'what is in a folder; names of folders end in /',
-    options: { ...recursive('and in the folders below it'), json },
+    options: { ...recursive('or -r: and in the folders below it'), json },
     run: (args, url) => printLines(listed(url, args)),
   }),
   glob: call({
@@ -110,7 +118,7 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   remove: call({
     usage: 'URL...',
     description: 'remove files',
-    options: recursive('remove folders with all that is in them'),
+    options: recursive('or -r: remove folders with all that is in them'),
     run: async (args, ...urls) => {
       for (const url of urls) await storage.remove(url, args);
     },
@@ -143,7 +151,10 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
 export const fs: (argv: readonly string[]) => Promise<void> = (argv) => {
   const end = argv.indexOf('--');
   const spelled = argv.map((word, i) => (end < 0 || i < end ? (SHORT_FLAGS[word] ?? word) : word));
-  return family('fs', 'Files and folders of any store, by URL or local path.', COMMANDS, ALIASES)(spelled);
+  return family('fs', 'Files and folders of any store, by URL or local path.', COMMANDS, {
+    aliases: ALIASES,
+    epilogue: EPILOGUE,
+  })(spelled);
 };
 
 type OnProgress = (progress: storage.CopyProgress) => void;
