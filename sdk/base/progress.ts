@@ -226,14 +226,19 @@ function oneLine(text: string): string {
 /** A line that fits a terminal: what is too much goes from the label's middle, then the bar goes, and only then the line's end. */
 function fitted(render: (view: View) => string, view: View, columns: number): string {
   const room = columns - 1;
-  const excess = widthOf(render(view)) - room;
-  if (excess <= 0) return render(view);
-  const label = shortened(view.label, Math.max(LEAST_LABEL, widthOf(view.label) - excess));
-  const line = render({ ...view, label });
-  return widthOf(line) <= room ? line : cut(`${label} ${share(view)}${counts(view)}`, room);
+  const shortest = (draw: (view: View) => string): string => {
+    const excess = widthOf(draw(view)) - room;
+    return draw({ ...view, label: shortened(view.label, Math.max(LEAST_LABEL, widthOf(view.label) - excess)) });
+  };
+  const line = shortest(render);
+  return widthOf(line) <= room ? line : cut(shortest(plain), room);
 }
 
 const LEAST_LABEL = 12;
+
+function plain(view: View): string {
+  return `${view.label} ${share(view)}${counts(view)}`;
+}
 
 /** `copying s3…/a.zip`: its beginning says what is done, its end to what. */
 function shortened(text: string, width: number): string {

@@ -165,7 +165,7 @@ test('on a narrow terminal the numbers stay, and the bar goes', { skip: noTermin
       await drawn(/0\\/4 steps/);
       progress.clear();`),
   );
-  t.match(onTerminal(dir, {}, 45), '\u001B[1Gcopyin…a.zip 0% 0/4 steps, 0.0 s\u001B[K');
+  t.match(onTerminal(dir, {}, 45), '\u001B[1Gcopying s3:/…/down/a.zip 0% 0/4 steps, 0.0 s\u001B[0K');
 });
 
 test('on a terminal a spinner turns when the total is not known', { skip: noTerminal }, async (t) => {
