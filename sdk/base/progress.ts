@@ -226,9 +226,9 @@ function oneLine(text: string): string {
 /** A line that fits a terminal: what is too much goes from the label's middle, then the bar goes, and only then the line's end. */
 function fitted(render: (view: View) => string, view: View, columns: number): string {
   const room = columns - 1;
-  const shortest = (draw: (view: View) => string): string => {
-    const excess = widthOf(draw(view)) - room;
-    return draw({ ...view, label: shortened(view.label, Math.max(LEAST_LABEL, widthOf(view.label) - excess)) });
+  const shortest = (form: (view: View) => string): string => {
+    const excess = widthOf(form(view)) - room;
+    return form({ ...view, label: shortened(view.label, Math.max(LEAST_LABEL, widthOf(view.label) - excess)) });
   };
   const line = shortest(render);
   return widthOf(line) <= room ? line : cut(shortest(plain), room);
@@ -243,8 +243,12 @@ function plain(view: View): string {
 /** `copying s3…/a.zip`: its beginning says what is done, its end to what. */
 function shortened(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
-  const end = cut([...text].reverse().join(''), Math.floor((width - 1) / 2));
-  return `${cut(text, Math.ceil((width - 1) / 2))}…${[...end].reverse().join('')}`;
+  const end = cut(backwards(text), Math.floor((width - 1) / 2));
+  return `${cut(text, Math.ceil((width - 1) / 2))}…${backwards(end)}`;
+}
+
+function backwards(text: string): string {
+  return [...text].toReversed().join('');
 }
 
 /** As much of a text as has its place in so many columns. */

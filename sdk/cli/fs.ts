@@ -183,13 +183,13 @@ async function namesIn(list: string): Promise<readonly string[]> {
   const local = localPathOf(list);
   const refuse = (why: string, options?: ErrorOptions): ArgumentError =>
     new ArgumentError('E_ARGUMENT_VALUE', `--file_list ${shownUrl(list)}: ${why}`, options);
-  let text: string;
+  let content: string;
   try {
-    text = local === undefined ? await storage.read(list, { encoding: 'utf8' }) : await readFile(local, 'utf8');
+    content = local === undefined ? await storage.read(list, { encoding: 'utf8' }) : await readFile(local, 'utf8');
   } catch (error) {
     throw refuse(error instanceof MindtsError ? error.message : systemReason(error), { cause: error });
   }
-  const names = text.split(/\r?\n/).filter((line) => line !== '');
+  const names = content.split(/\r?\n/).filter((line) => line !== '');
   const wrong = names.find((name) => !isBelow(name));
   if (wrong === undefined) return names;
   throw refuse(`${JSON.stringify(wrong)} is not the name of a file below the folder, such as a/b.txt: mend that line`);
