@@ -12,6 +12,7 @@ import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
+import { stat as fileAt } from '../storage/calls.js';
 import { copy, copyParallel } from '../storage/copy.js';
 import { showCopy } from '../storage/show-copy.js';
 import type { Store } from '../storage/store.js';
@@ -60,11 +61,13 @@ export async function prepareData(dataUrl: string): Promise<string> {
 /**
  * A file as a local path: where it is when it is local, else copied into the work folder.
  *
- * @throws StorageError `E_NOT_FOUND`, …
+ * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE` for a folder, …
  */
 export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
+  const { kind } = await fileAt(url);
+  if (kind === 'folder') throw new StorageError('E_NOT_FILE', `${shownUrl(url)} is a folder: name a checkpoint in it`);
   // A name like %2e%2e%2fx leads out of the folder, and is refused.
   const path = joinUrl(workFolder('checkpoint', url), nameOf(url));
   log.info(`copied ${await showCopy(url, (onProgress) => copy(url, path, { onProgress }))}`);
@@ -102,7 +105,11 @@ async function copyHere(url: string): Promise<string> {
   const folder = workFolder('data', url);
   // On a platform the folder is every data set's, and as new as its container.
   const mirror = !onPlatform();
-  log.info(`copied ${await showCopy(url, (onProgress) => copyParallel(url, folder, { onProgress, mirror }))}`);
+  let files = 0;
+  const said = await showCopy(url, async (onProgress) => {
+    ({ files } = await copyParallel(url, folder, { onProgress, mirror }));
+  });
+  if (files > 0) log.info(`copied ${said}`);
   return folder;
 }
 

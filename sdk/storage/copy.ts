@@ -2,13 +2,14 @@
 import { StorageError } from '../base/errors.js';
 import { isPartial } from '../base/files.js';
 import { asFolder, isFolder } from './calls.js';
+import { requireCounts } from './counts.js';
 import { forEach } from './for-each.js';
 import { compareNames } from './names.js';
 import { isSame } from './same.js';
 import type { Entry, Listed } from './store.js';
 import { storeFor, writableStoreFor } from './stores.js';
 import { type Place, transfer } from './transfer.js';
-import { joinUrl, nameOf, schemeOf, shownUrl } from './url.js';
+import { isBelow, joinUrl, nameOf, schemeOf, shownUrl } from './url.js';
 
 /** How far a copy is, or what it did. */
 export interface CopyProgress {
@@ -48,7 +49,7 @@ export interface CopyParallelOptions extends CopyOptions {
 /**
  * Copies a file with its modification time and returns its bytes. What a killed copy of a large file left is gone on with.
  *
- * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE`, `E_SIZE` (it shrank meanwhile), `E_NO_SPACE`, …;
+ * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE`, `E_SIZE` (it shrank meanwhile), `E_NO_SPACE`, `E_OPTION`, …; the reason of `signal`;
  * an older file at the destination then stays as it was
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
@@ -59,6 +60,7 @@ export async function copy(
   destination: string,
   { onProgress, partSize, signal }: CopyOptions = {},
 ): Promise<number> {
+  requireCounts({ partSize });
   const from: Place = { store: await storeFor(source), url: source };
   const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await existing(from);
@@ -88,7 +90,7 @@ export async function copy(
  * all; when one fails, those under way are finished, no further one is begun, and the first error is thrown.
  *
  * @throws StorageError `E_NOT_FOUND`, `E_EMPTY`, `E_NOT_FOLDER`, `E_INTO_ITSELF`, `E_LINK` (a link to nothing
- * or in a circle), `E_CASE` (two names that the destination takes for one), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, …
+ * or in a circle), `E_CASE` (two names that the destination takes for one), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, `E_OPTION`, …; the reason of `signal`
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
  * await copyParallel('in', 'copies'); // { files: 1, skipped: 0, bytes: 5, present: 0 }
@@ -107,6 +109,7 @@ export async function copyParallel(
     signal,
   }: CopyParallelOptions = {},
 ): Promise<CopyProgress> {
+  requireCounts({ concurrency, partSize });
   const from: Place = { store: await storeFor(source), url: source };
   const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await existing(from);
@@ -245,6 +248,10 @@ async function* listed(
 
 async function* named(from: Place, names: readonly string[]): AsyncGenerator<Listed> {
   for (const name of names) {
+    if (!isBelow(name)) {
+      const what = `is not the name of a file below ${shownUrl(from.url)}: write it as list gives it`;
+      throw new StorageError('E_NAME', `files: ${JSON.stringify(name)} ${what}`);
+    }
     const place = below(from, name);
     const entry = await existing(place);
     if (entry.kind === 'folder')
