@@ -131,3 +131,23 @@ test('a WebHDFS server that leads anywhere else is not followed, nor taken for o
     await t.rejects(storage.read(url), { code: 'E_HTTP', message: /leads/ }, location);
   }
 });
+
+test('a listing that goes in a circle has an end', async (t) => {
+  const rounds = [
+    { keys: ['a', 'b'], next: 'one' },
+    { keys: ['c'], next: 'two' },
+    { keys: ['b'], next: 'one' },
+  ];
+  for (const pages of [rounds, [{ keys: [], next: 'one' }]]) {
+    let asked = 0;
+    const host = await serve(t, (_, response) => {
+      const { keys, next } = pages[asked++ % pages.length];
+      const objects = keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`).join('');
+      const said = `<KeyCount>1</KeyCount><IsTruncated>true</IsTruncated><NextMarker>${next}</NextMarker>`;
+      response.end(`<ListBucketResult>${objects}${said}</ListBucketResult>`);
+    });
+    Object.assign(process.env, { S3_ENDPOINT: `http://${host}`, ACCESS_KEY_ID: 'id', SECRET_ACCESS_KEY: 'secret' });
+    await t.rejects(storage.size('s3://bucket/'), { code: 'E_HTTP' });
+    t.ok(asked < 9, `${asked}`);
+  }
+});
