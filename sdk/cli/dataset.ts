@@ -59,7 +59,7 @@ export const dataset: (argv: readonly string[]) => Promise<void> = family(
       options: {},
       run: async (_args, url) => {
         const folder = await prepareData(url);
-        console.log(`${redactUrl(url)} → ${folder}`);
+        console.log(`${shownUrl(url)} → ${folder}`);
         for (const split of ['train', 'test'] as const) describe(split, await mnist(folder, { split }));
       },
     }),

@@ -33,7 +33,7 @@ export function httpFailure(failure: HttpFailure): StorageError {
   return new StorageError(known, text, { cause });
 }
 
-/** A connection that could not be made, broke, or fell silent: `E_NETWORK`, which may pass; `E_HOST` for a name that nobody knows. */
+/** A connection that could not be made, broke, or fell silent: `E_NETWORK`, which may pass; `E_HOST` for a name that nobody knows; `E_CREDENTIALS` for keys that cannot be sent. */
 export function networkFailure({
   doing,
   url,
@@ -61,6 +61,13 @@ export function networkFailure({
     return new StorageError(
       'E_NETWORK',
       `cannot ${doing} ${shownUrl(url)}: ${where} does not speak HTTPS; write http:// in the endpoint (with S3_ENDPOINT: S3_USE_HTTPS=0)`,
+      { cause },
+    );
+  }
+  if (code === 'ERR_INVALID_CHAR') {
+    return new StorageError(
+      'E_CREDENTIALS',
+      `cannot ${doing} ${shownUrl(url)}: the keys or the token for ${where} hold a line break, or another character that none may; check their variables`,
       { cause },
     );
   }

@@ -7,7 +7,7 @@ import { type HttpFailure, httpFailure, networkFailure } from './http-failure.js
 import { ask, type HttpAnswer, textOf } from './http-request.js';
 import { retrying } from './retry.js';
 import { type Opened, steadyRead } from './steady-read.js';
-import type { ByteRange, Entry, Store } from './store.js';
+import { type ByteRange, type Entry, LEAST_PART, type Store } from './store.js';
 import { shownUrl } from './url.js';
 
 /** Files of web servers. Whatever would list or change them is refused with `E_LIST` or `E_READ_ONLY`. */
@@ -43,9 +43,10 @@ async function stat(url: string): Promise<Entry | undefined> {
   const head = await follow(url, 'HEAD');
   head.body.resume();
   if (isMissing(head)) return undefined;
-  if (head.status === 200 && lengthOf(head.headers) !== undefined)
-    return entryOf(head.headers, lengthOf(head.headers) ?? 0);
-  // Servers refuse HEAD in many ways; signed URLs are for GET alone.
+  const length = head.status === 200 ? lengthOf(head.headers) : undefined;
+  if (length !== undefined && (length <= LEAST_PART || head.headers['accept-ranges'] === 'bytes'))
+    return entryOf(head.headers, length);
+  // Servers refuse HEAD in many ways; signed URLs are for GET alone. And not all that give parts of a file say so.
   const first = await follow(url, 'GET', { range: 'bytes=0-0' });
   if (isMissing(first)) {
     first.body.resume();
@@ -54,7 +55,7 @@ async function stat(url: string): Promise<Entry | undefined> {
   // An empty file has no first byte.
   const size = first.status === 416 ? 0 : (sizeOf(await success(url, first)) ?? (await counted(url, first)));
   first.body.destroy();
-  return entryOf(first.headers, size);
+  return { ...entryOf(first.headers, size), isOneSweep: first.status === 200 };
 }
 
 /** Of a body whose length nobody tells, this much is read to count it. */

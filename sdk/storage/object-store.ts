@@ -224,11 +224,21 @@ async function* keysBelow(
     page.catch(() => {});
     return page;
   };
+  let from: string | undefined;
+  let last: string | undefined;
   for (let coming: Promise<Page> | undefined = fetch(); coming !== undefined; ) {
     const { objects, folders, next }: Page = await coming;
-    coming = next === undefined ? undefined : fetch(next);
     const items = [...objects.map((info) => ({ name: info.key, info })), ...folders.map((name) => ({ name }))];
     if (folders.length > 0) items.sort((a, b) => compareNames(a.name, b.name));
+    const isBehind = last === undefined || items.length === 0 || compareNames(items[0].name, last) > 0;
+    if (!isBehind || (next !== undefined && next === from)) {
+      throw new StorageError(
+        'E_HTTP',
+        `the listing of ${JSON.stringify(prefix)} goes in a circle: tell the server's owner`,
+      );
+    }
+    [from, last] = [next, items.at(-1)?.name ?? last];
+    coming = next === undefined ? undefined : fetch(next);
     yield* items;
   }
 }

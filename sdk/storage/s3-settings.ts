@@ -117,9 +117,10 @@ function settingsOf(name: 'S3' | 'OBS', endpoint: string, keys: S3Keys, env: Val
 }
 
 function keysIn(values: Values, [id, secret, token]: readonly [string, string, string]): S3Keys | undefined {
-  const [accessKeyId, secretAccessKey] = [values[id], values[secret]];
+  // What was copied or read out of a file may end with a line break, from Windows with two.
+  const [accessKeyId, secretAccessKey, sessionToken] = [id, secret, token].map((name) => values[name]?.trim());
   return accessKeyId && secretAccessKey
-    ? { accessKeyId, secretAccessKey, sessionToken: values[token] || undefined }
+    ? { accessKeyId, secretAccessKey, sessionToken: sessionToken || undefined }
     : undefined;
 }
 

@@ -17,6 +17,8 @@ export interface Entry {
   readonly digest?: Digest | undefined;
   /** A mark that changes when the content does (an ETag), where the store has one; `read` takes it. */
   readonly version?: string | undefined;
+  /** Whether it is given from its beginning alone: what wants a range of it gets what is before it passed over. */
+  readonly isOneSweep?: boolean | undefined;
 }
 
 /** A file or folder found below a folder. */

@@ -4,6 +4,7 @@ import { withBuffer } from './buffers.js';
 import { type Hasher, hasherFor } from './digest.js';
 import { shrank } from './failure.js';
 import { MOST_PARTS } from './object-client.js';
+import { partsOf } from './object-store.js';
 import { PassingFailure } from './retry.js';
 import { type Entry, LEAST_PART, type Store, type Upload } from './store.js';
 import { shownUrl } from './url.js';
@@ -90,7 +91,7 @@ async function inParts(from: Place, to: Place, listed: Entry, options: TransferO
   try {
     const known = upload.present.size === 0 || upload.reread !== undefined;
     const hasher = digest === undefined || !known ? undefined : hasherFor(digest);
-    await putAll(from, upload, { ...options, entry, partSize, hasher });
+    await (entry.isOneSweep ? putInOneSweep : putAll)(from, upload, { ...options, entry, partSize, hasher });
     if (hasher !== undefined && hasher.value() !== digest?.value) {
       throw new PassingFailure(
         'E_CHECKSUM',
@@ -125,6 +126,21 @@ interface Parts extends TransferOptions {
   readonly entry: Entry;
   readonly partSize: number;
   readonly hasher: Hasher | undefined;
+}
+
+/** Where each part would be read from the file's beginning, all of them are cut out of one stream. */
+async function putInOneSweep({ store, url }: Place, upload: Upload, parts: Parts): Promise<void> {
+  const { entry, partSize, hasher, onBytes, signal } = parts;
+  const { size, version } = entry;
+  let [part, read] = [0, 0];
+  for await (const data of partsOf(store.read(url, { end: size, version }), partSize)) {
+    signal?.throwIfAborted();
+    hasher?.update(data);
+    read += data.length;
+    onBytes(data.length, !upload.present.has(part) && (await upload.put(part, data)));
+    part++;
+  }
+  if (read < size) throw shrank(url, size, read);
 }
 
 /** Workers take the next part each; they hash in the order of parts, whatever order the parts come in. */

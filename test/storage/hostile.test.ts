@@ -131,3 +131,48 @@ test('a WebHDFS server that leads anywhere else is not followed, nor taken for o
     await t.rejects(storage.read(url), { code: 'E_HTTP', message: /leads/ }, location);
   }
 });
+
+test('a listing that goes in a circle has an end', async (t) => {
+  const rounds = [
+    { keys: ['a', 'b'], next: 'one' },
+    { keys: ['c'], next: 'two' },
+    { keys: ['b'], next: 'one' },
+  ];
+  for (const pages of [rounds, [{ keys: [], next: 'one' }]]) {
+    let asked = 0;
+    const host = await serve(t, (_, response) => {
+      const { keys, next } = pages[asked++ % pages.length];
+      const objects = keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`).join('');
+      const said = `<KeyCount>1</KeyCount><IsTruncated>true</IsTruncated><NextMarker>${next}</NextMarker>`;
+      response.end(`<ListBucketResult>${objects}${said}</ListBucketResult>`);
+    });
+    Object.assign(process.env, { S3_ENDPOINT: `http://${host}`, ACCESS_KEY_ID: 'id', SECRET_ACCESS_KEY: 'secret' });
+    await t.rejects(storage.size('s3://bucket/'), { code: 'E_HTTP' });
+    t.ok(asked < 9, `${asked}`);
+  }
+});
+
+test('an error that S3 sends as a success, having begun its answer too early, is an error', async (t) => {
+  const asked: string[] = [];
+  const host = await serve(t, (request, response) => {
+    const { method = '', url = '' } = request;
+    asked.push(method);
+    request.resume();
+    if (method === 'PUT' && url.includes('partNumber')) response.writeHead(200, { etag: '"0"' }).end();
+    else if (/[?&]uploads/.test(url) && method === 'GET')
+      response.end('<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>');
+    else if (/[?&]uploads/.test(url))
+      response.end('<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>');
+    else response.end('<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code><Message>not you</Message></Error>');
+  });
+  Object.assign(process.env, { S3_ENDPOINT: `http://${host}`, ACCESS_KEY_ID: 'id', SECRET_ACCESS_KEY: 'secret' });
+  const store = await storeFor('s3://bucket/a');
+  const upload = await store.upload('s3://bucket/a', { size: 3, partSize: 3, modified: 1, source: 'any' });
+  await upload.put(0, Buffer.from('abc'));
+  await t.rejects(upload.finish(), { code: /^E_/, message: /AccessDenied: not you/ });
+  const entry = { kind: 'file', size: 3, modified: 1 } as const;
+  await t.rejects(store.copyWithin?.('s3://bucket/a', 's3://bucket/b', entry) ?? Promise.resolve(), {
+    message: /AccessDenied/,
+  });
+  t.ok(asked.length >= 5);
+});

@@ -92,6 +92,7 @@ test('a network says what is wrong with it, and which server it led to', (t) => 
     [cause('ETIMEDOUT'), 'E_NETWORK', true, /no answer in time/],
     [new AggregateError([cause('EHOSTUNREACH')]), 'E_NETWORK', true, /no way to that host/],
     [new Error('fetch failed', { cause: cause('EAI_AGAIN') }), 'E_NETWORK', true, /the name server does not answer/],
+    [cause('ERR_INVALID_CHAR'), 'E_CREDENTIALS', false, /hold a line break/],
     [cause('ENOTFOUND'), 'E_HOST', false, /nobody knows the host/],
     [cause('SELF_SIGNED_CERT_IN_CHAIN'), 'E_CERTIFICATE', false, /NODE_EXTRA_CA_CERTS/],
   ];

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { test } from 'tap';
+import { copy } from '../../sdk/storage/copy.js';
 import { PassingFailure } from '../../sdk/storage/retry.js';
 import type { ByteRange } from '../../sdk/storage/store.js';
 import { storeFor } from '../../sdk/storage/stores.js';
@@ -66,6 +69,20 @@ test('reading goes on where the connection broke, and passes over what it has wh
   const ranges = await startWeb(t, noise(300_000));
   ranges.cuts.push(...Array.from({ length: 20 }, () => 0));
   await t.rejects(read(`${ranges.url}/a`), { code: 'E_NETWORK', message: /the connection broke/ });
+});
+
+test('a large file is copied in one sweep where the server takes no ranges, and in parts where it does', async (t) => {
+  const content = noise(1_000_001);
+  for (const takesRanges of [true, false]) {
+    const web = await startWeb(t, content, { takesRanges });
+    const copied = join(t.testdir(), 'large');
+    // The first byte, which is asked for twice to find that out; then a connection that breaks in the middle.
+    web.cuts.push(1, 1, takesRanges ? 50_000 : 500_000);
+    await copy(`${web.url}/large`, copied, { partSize: 100_001 });
+    t.ok(readFileSync(copied).equals(content));
+    const reads = web.seen.filter(({ method, range }) => method === 'GET' && range !== 'bytes=0-0');
+    t.equal(reads.length, takesRanges ? 11 : 2, 'and once more where the connection broke');
+  }
 });
 
 test('it is not gone on with another file, nor where nothing tells whether it is another', async (t) => {

@@ -16,6 +16,17 @@ test("the platform's variables say where and with which keys", async (t) => {
   });
 });
 
+test('keys may end with a line break, as what was read out of a file does', async (t) => {
+  const env = {
+    S3_ENDPOINT: 'http://minio',
+    ACCESS_KEY_ID: 'id\n',
+    SECRET_ACCESS_KEY: ' secret\r\n',
+    SECURITY_TOKEN: '\n',
+  };
+  const { keys } = await s3Settings('s3', { env });
+  t.same(keys, { accessKeyId: 'id', secretAccessKey: 'secret', sessionToken: undefined });
+});
+
 test('an endpoint without a scheme is HTTPS, unless S3_USE_HTTPS is 0', async (t) => {
   const endpoint = async (S3_ENDPOINT: string, S3_USE_HTTPS?: string): Promise<string | undefined> =>
     (await s3Settings('s3', { env: { ...PLATFORM, S3_ENDPOINT, S3_USE_HTTPS } })).endpoint;
