@@ -1,7 +1,8 @@
 /** Hyper-parameters as a file that a person edits: flat YAML, its keys spelled as the flags. */
 import type { Node } from 'yaml';
-import { ArgumentError, systemReason } from '../base/errors.js';
+import { ArgumentError, StorageError, systemReason } from '../base/errors.js';
 import { readRegular } from '../base/files.js';
+import { redactUrl } from '../base/log.js';
 import { nearest } from './nearest.js';
 import { type Options, type OptionTable, readValue } from './option.js';
 
@@ -9,7 +10,8 @@ import { type Options, type OptionTable, readValue } from './option.js';
  * Reads a YAML 1.2 configuration file by the same table of options as the command line. A key without a
  * value (`ckpt_url:`, `null`, `''`) means "not given".
  *
- * @param settings also: keys of other commands, which are passed over, so that one file serves several
+ * @param settings also: keys of other commands, which are passed over, so that one file serves several; read: gives the
+ *   content of a file, for those that are not on this machine
  * @throws ArgumentError `E_CONFIG_READ` when the file cannot be read, `E_CONFIG_YAML` when it is not a flat
  *   YAML map, `E_CONFIG_KEY` for an unknown key, `E_ARGUMENT_VALUE` for a wrong value; each names file and line
  * @example
@@ -19,9 +21,9 @@ import { type Options, type OptionTable, readValue } from './option.js';
 export async function readConfig<V extends object>(
   path: string,
   options: Options<V>,
-  { also = {} }: { readonly also?: OptionTable } = {},
+  { also = {}, read = readRegular }: { readonly also?: OptionTable; readonly read?: ReadFile } = {},
 ): Promise<Partial<V>> {
-  const entries = await readEntries(path);
+  const entries = await readEntries(path, read);
   const unknown = [...entries.keys()].find((key) => !Object.hasOwn(options, key) && !Object.hasOwn(also, key));
   if (unknown !== undefined) {
     const meant = nearest(unknown, Object.keys(options));
@@ -41,6 +43,8 @@ export async function readConfig<V extends object>(
   return values;
 }
 
+type ReadFile = (path: string) => Promise<Buffer>;
+
 interface Entry {
   /** The value as it is written, so that `007` stays text and `1e-3` is read by the option's own rule. */
   readonly written: string;
@@ -48,8 +52,10 @@ interface Entry {
   readonly where: string;
 }
 
-async function readEntries(path: string): Promise<Map<string, Entry>> {
-  const bytes = await readRegular(path).catch((cause: unknown) => {
+async function readEntries(path: string, read: ReadFile): Promise<Map<string, Entry>> {
+  const bytes = await read(path).catch((cause: unknown) => {
+    // It names the file and says what to do.
+    if (cause instanceof StorageError) throw cause;
     throw new ArgumentError('E_CONFIG_READ', `cannot read the configuration file ${path}: ${systemReason(cause)}`, {
       cause,
     });
@@ -59,7 +65,7 @@ async function readEntries(path: string): Promise<Map<string, Entry>> {
   const { LineCounter, isAlias, isMap, isScalar, parseDocument } = await import('yaml');
   const lines = new LineCounter();
   const document = parseDocument(source, { schema: 'core', lineCounter: lines, prettyErrors: false });
-  const at = (offset: number | undefined): string => `${path}:${lines.linePos(offset ?? 0).line}`;
+  const at = (offset: number | undefined): string => `${redactUrl(path)}:${lines.linePos(offset ?? 0).line}`;
 
   const fault = [...document.errors, ...document.warnings].at(0);
   if (fault !== undefined) throw notYaml(at(fault.pos[0]), fault.message);

@@ -11,7 +11,7 @@ export interface Help {
   readonly usage?: string;
   readonly options: OptionTable;
   /** Whole command lines, shown as they are. */
-  readonly examples?: readonly string[];
+  readonly examples?: readonly string[] | undefined;
   /** Columns to fill. Default: the terminal's, or 80. */
   readonly width?: number;
 }

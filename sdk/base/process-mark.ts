@@ -8,6 +8,11 @@ export function processMark(): string {
   return `${process.pid} ${startOf(process.pid) ?? '-'} ${hostname()}`;
 }
 
+/** Whether a mark was made on this machine. */
+export function isOfThisMachine(mark: string): boolean {
+  return mark.split(' ').at(2) === hostname();
+}
+
 /**
  * Whether the process that made a mark still runs. Numbers are used again, after a restart of a container above all, so that
  * where the system tells it the time a process began must agree too. Of processes on other machines none is believed to run.

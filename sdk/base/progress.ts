@@ -141,7 +141,7 @@ function draw(stream: WriteStream, look: () => View): (() => void) | undefined {
     if (stopped) return;
     const paint = (): void => {
       const view = look();
-      const line = cut((view.total === undefined ? withoutTotal : withTotal)(view), stream.columns || 80);
+      const line = fitted(view.total === undefined ? withoutTotal : withTotal, view, stream.columns || 80);
       cursorTo(stream, 0);
       stream.write(line);
       clearLine(stream, 1);
@@ -223,14 +223,49 @@ function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
 }
 
-/** Cuts a text to a terminal's width; Chinese, Japanese and Korean characters take two columns. */
+/** A line that fits a terminal: what is too much goes from the label's middle, then the bar goes, and only then the line's end. */
+function fitted(render: (view: View) => string, view: View, columns: number): string {
+  const room = columns - 1;
+  const shortest = (form: (view: View) => string): string => {
+    const excess = widthOf(form(view)) - room;
+    return form({ ...view, label: shortened(view.label, Math.max(LEAST_LABEL, widthOf(view.label) - excess)) });
+  };
+  const line = shortest(render);
+  return widthOf(line) <= room ? line : cut(shortest(plain), room);
+}
+
+const LEAST_LABEL = 12;
+
+function plain(view: View): string {
+  return `${view.label} ${share(view)}${counts(view)}`;
+}
+
+/** `copying s3…/a.zip`: its beginning says what is done, its end to what. */
+function shortened(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  const end = cut(backwards(text), Math.floor((width - 1) / 2));
+  return `${cut(text, Math.ceil((width - 1) / 2))}…${backwards(end)}`;
+}
+
+function backwards(text: string): string {
+  return [...text].toReversed().join('');
+}
+
+/** As much of a text as has its place in so many columns. */
 function cut(text: string, columns: number): string {
-  let room = columns - 1;
+  let room = columns;
   let kept = '';
   for (const character of text) {
-    room -= (character.codePointAt(0) ?? 0) >= 0x2e80 ? 2 : 1;
+    room -= widthOf(character);
     if (room < 0) break;
     kept += character;
   }
   return kept;
+}
+
+/** The columns that a text takes on a terminal: two for a Chinese, Japanese or Korean character. */
+function widthOf(text: string): number {
+  let columns = 0;
+  for (const character of text) columns += (character.codePointAt(0) ?? 0) >= 0x2e80 ? 2 : 1;
+  return columns;
 }

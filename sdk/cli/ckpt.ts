@@ -7,6 +7,9 @@ import { describeTensorFile } from '../checkpoint/inspect.js';
 import { listed } from '../checkpoint/match.js';
 import type { Network } from '../nn/network.js';
 import { NETWORK_NAMES } from '../nn/networks.js';
+import { fetchCheckpoint } from '../platform/prepare.js';
+import { writeTo } from '../platform/write-to.js';
+import { shownUrl } from '../storage/url.js';
 import { imageSize } from './options.js';
 import { family, subcommand } from './subcommands.js';
 
@@ -19,7 +22,7 @@ export const ckpt: (argv: readonly string[]) => Promise<void> = family(
       description: 'what is in a parameter file',
       options: {},
       run: async (_args, file) => {
-        for (const line of describeTensorFile(await readTensorFile(file))) console.log(line);
+        for (const line of describeTensorFile(await readTensorFile(await fetchCheckpoint(file)))) console.log(line);
       },
     }),
     convert: subcommand({
@@ -30,11 +33,16 @@ export const ckpt: (argv: readonly string[]) => Promise<void> = family(
         ...imageSize,
       },
       run: async ({ network, image_height: height, image_width: width }, from, to) => {
-        const { network: found, leftOut } = await convertCheckpoint(from, to, { network, height, width });
+        const source = await fetchCheckpoint(from);
+        const { network: found, leftOut } = await writeTo(to, (path) =>
+          convertCheckpoint(source, path, { network, height, width }),
+        );
         if (leftOut.length > 0) {
-          log.warn(`${to} holds parameters alone; ${leftOut.length} other entries are left out: ${few(leftOut)}`);
+          log.warn(
+            `${shownUrl(to)} holds parameters alone; ${leftOut.length} other entries are left out: ${few(leftOut)}`,
+          );
         }
-        log.info(`wrote ${to}${found === undefined ? '' : `: ${describe(found)}`}`);
+        log.info(`wrote ${shownUrl(to)}${found === undefined ? '' : `: ${describe(found)}`}`);
       },
     }),
   },

@@ -7,11 +7,12 @@ import { DATASET_NAMES, DATASETS } from '../../datasets/sources.js';
 import { makeZip } from '../archive/make-zip.js';
 import { integer, text } from '../args/option.js';
 import { ArgumentError } from '../base/errors.js';
-import { redactUrl } from '../base/log.js';
 import type { Dataset } from '../dataset/dataset.js';
 import { mnist } from '../dataset/mnist.js';
 import { fetchDataset } from '../platform/fetch-dataset.js';
 import { prepareData } from '../platform/prepare.js';
+import { writeTo } from '../platform/write-to.js';
+import { nameOf, shownUrl } from '../storage/url.js';
 import { family, subcommand } from './subcommands.js';
 
 export const dataset: (argv: readonly string[]) => Promise<void> = family(
@@ -27,17 +28,9 @@ export const dataset: (argv: readonly string[]) => Promise<void> = family(
         test: integer({ default: 2000, min: 1, max: 1_000_000, description: 'digits to test with' }),
       },
       run: async (options, to) => {
-        if (!to.toLowerCase().endsWith('.zip')) await writeDigits(to, options);
-        else {
-          const folder = await mkdtemp(join(tmpdir(), 'mindts-'));
-          try {
-            await writeDigits(folder, options);
-            await makeZip(folder, to);
-          } finally {
-            await rm(folder, { recursive: true });
-          }
-        }
-        console.log(`drew ${options.train} + ${options.test} digits to ${to}`);
+        const write = nameOf(to).toLowerCase().endsWith('.zip') ? writeZip : writeDigits;
+        await writeTo(to, (path) => write(path, options));
+        console.log(`drew ${options.train} + ${options.test} digits to ${shownUrl(to)}`);
       },
     }),
     fetch: subcommand({
@@ -45,7 +38,7 @@ export const dataset: (argv: readonly string[]) => Promise<void> = family(
       description: `get a real data set as a .zip: ${DATASET_NAMES.join(', ')}`,
       options: {
         mirror: text({
-          placeholder: 'URL',
+          placeholder: 'FOLDER',
           description: 'a folder, at any store, to fetch from instead of the public ones',
         }),
       },
@@ -57,7 +50,7 @@ export const dataset: (argv: readonly string[]) => Promise<void> = family(
         const source = DATASETS[known];
         const place = to ?? source.archive;
         await fetchDataset(source, place, mirror === undefined ? {} : { mirrors: [mirror] });
-        console.log(`fetched ${source.title} to ${redactUrl(place)}; its files have the right SHA-256`);
+        console.log(`fetched ${source.title} to ${shownUrl(place)}; its files have the right SHA-256`);
       },
     }),
     inspect: subcommand({
@@ -66,12 +59,22 @@ export const dataset: (argv: readonly string[]) => Promise<void> = family(
       options: {},
       run: async (_args, url) => {
         const folder = await prepareData(url);
-        console.log(`${url} → ${folder}`);
+        console.log(`${redactUrl(url)} → ${folder}`);
         for (const split of ['train', 'test'] as const) describe(split, await mnist(folder, { split }));
       },
     }),
   },
 );
+
+async function writeZip(path: string, options: Parameters<typeof writeDigits>[1]): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'mindts-'));
+  try {
+    await writeDigits(folder, options);
+    await makeZip(folder, path);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
 
 function describe(split: string, { size, classes, images, labels, plan }: Dataset): void {
   const { height, width, channels } = plan.source;

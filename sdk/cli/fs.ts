@@ -1,10 +1,12 @@
 /** `mindts fs`: moxing's calls on files and folders, as commands. */
 import { readFile } from 'node:fs/promises';
 import { flag, integer, text } from '../args/option.js';
-import { ArgumentError, systemReason } from '../base/errors.js';
+import { ArgumentError, MindtsError, systemReason } from '../base/errors.js';
 import { log } from '../base/log.js';
 import * as storage from '../storage/index.js';
 import { showCopy } from '../storage/show-copy.js';
+import { localPathOf } from '../storage/stores.js';
+import { isBelow, shownUrl } from '../storage/url.js';
 import { contents, described, listed, walked } from './fs-lines.js';
 import { printBytes, printLines } from './stdout.js';
 import { family, type Subcommand, subcommand } from './subcommands.js';
@@ -21,6 +23,12 @@ const ALIASES: Readonly<Record<string, string>> = {
 };
 const SHORT_FLAGS: Readonly<Record<string, string>> = { '-r': '--recursive', '-R': '--recursive' };
 
+const EPILOGUE = [
+  '',
+  'Example:  mindts fs copy_parallel s3://bucket/MNISTData data',
+  'Keys for s3://, obs://, oss:// and hdfs:// come from the environment or other tools’ files: docs/storage.md, “Keys”.',
+];
+
 const json = flag({ description: 'one JSON object a line' });
 const recursive = (description: string) => ({ recursive: flag({ description }) });
 const many = {
@@ -32,7 +40,8 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   copy: call({
     usage: 'FROM TO',
     description: 'copy a file',
-    options: recursive('copy a folder, as copy_parallel does'),
+    examples: ['mindts fs copy model.ckpt s3://bucket/models/model.ckpt', 'mindts fs cp -r s3://bucket/MNISTData data'],
+    options: recursive('or -r: copy a folder, as copy_parallel does'),
     run: (args, from, to) =>
       told('copied', from, (onProgress) =>
         (args.recursive ? storage.copyParallel : storage.copy)(from, to, { onProgress }),
@@ -41,12 +50,13 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   copy_parallel: call({
     usage: 'FROM TO',
     description: 'copy what is in a folder into another, only what is missing there',
+    examples: ['mindts fs copy_parallel s3://bucket/MNISTData data'],
     options: {
       ...many,
-      file_list: text({ placeholder: 'FILE', description: 'copy only the names that stand in this file, one a line' }),
+      file_list: text({ placeholder: 'URL', description: 'copy only the names that stand in this file, one a line' }),
     },
     run: async ({ file_list, ...args }, from, to) => {
-      const files = file_list === undefined ? undefined : await linesOf(file_list);
+      const files = file_list === undefined ? undefined : await namesIn(file_list);
       const copy = (onProgress: OnProgress) => storage.copyParallel(from, to, { ...args, files, onProgress });
       await told('copied', from, copy, { isWhole: files === undefined });
     },
@@ -59,7 +69,7 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   }),
   is_directory: call({
     usage: 'URL',
-    description: 'the same for a folder',
+    description: 'print true for a folder that is there and exit with 0, else false and 1',
     options: {},
     run: async (_args, url) => answer(await storage.isDirectory(url)),
   }),
@@ -72,7 +82,7 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   list: call({
     usage: 'URL',
     description: 'what is in a folder; names of folders end in /',
-    options: { ...recursive('and in the folders below it'), json },
+    options: { ...recursive('or -r: and in the folders below it'), json },
     run: (args, url) => printLines(listed(url, args)),
   }),
   glob: call({
@@ -108,7 +118,7 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
   remove: call({
     usage: 'URL...',
     description: 'remove files',
-    options: recursive('remove folders with all that is in them'),
+    options: recursive('or -r: remove folders with all that is in them'),
     run: async (args, ...urls) => {
       for (const url of urls) await storage.remove(url, args);
     },
@@ -141,7 +151,10 @@ const COMMANDS: Readonly<Record<string, Subcommand>> = {
 export const fs: (argv: readonly string[]) => Promise<void> = (argv) => {
   const end = argv.indexOf('--');
   const spelled = argv.map((word, i) => (end < 0 || i < end ? (SHORT_FLAGS[word] ?? word) : word));
-  return family('fs', 'Files and folders of any store, by URL or local path.', COMMANDS, ALIASES)(spelled);
+  return family('fs', 'Files and folders of any store, by URL or local path.', COMMANDS, {
+    aliases: ALIASES,
+    epilogue: EPILOGUE,
+  })(spelled);
 };
 
 type OnProgress = (progress: storage.CopyProgress) => void;
@@ -165,10 +178,19 @@ async function answer(isSo: boolean): Promise<void> {
   if (!isSo) process.exitCode = 1;
 }
 
-async function linesOf(file: string): Promise<readonly string[]> {
+/** The names in a list, be it a pipe, `<(find …)`, or in a store. */
+async function namesIn(list: string): Promise<readonly string[]> {
+  const local = localPathOf(list);
+  const refuse = (why: string, options?: ErrorOptions): ArgumentError =>
+    new ArgumentError('E_ARGUMENT_VALUE', `--file_list ${shownUrl(list)}: ${why}`, options);
+  let content: string;
   try {
-    return (await readFile(file, 'utf8')).split(/\r?\n/).filter((line) => line !== '');
+    content = local === undefined ? await storage.read(list, { encoding: 'utf8' }) : await readFile(local, 'utf8');
   } catch (error) {
-    throw new ArgumentError('E_ARGUMENT_VALUE', `--file_list ${file}: ${systemReason(error)}`, { cause: error });
+    throw refuse(error instanceof MindtsError ? error.message : systemReason(error), { cause: error });
   }
+  const names = content.split(/\r?\n/).filter((line) => line !== '');
+  const wrong = names.find((name) => !isBelow(name));
+  if (wrong === undefined) return names;
+  throw refuse(`${JSON.stringify(wrong)} is not the name of a file below the folder, such as a/b.txt: mend that line`);
 }

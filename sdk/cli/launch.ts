@@ -12,8 +12,11 @@ import { readConfig } from '../args/config.js';
 import { helpText } from '../args/help.js';
 import { flag, type Options, text } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
+import { readRegular } from '../base/files.js';
 import { log } from '../base/log.js';
 import { packageRoot } from '../base/package.js';
+import { read } from '../storage/calls.js';
+import { localPathOf } from '../storage/stores.js';
 import { deviceOptions, imagenetOptions, networkOptions, startOptions, trainingOptions } from './options.js';
 import { runToEnd } from './report.js';
 
@@ -83,7 +86,7 @@ export function launch<V extends object>(
         const defaults = spec.config && join(packageRoot, 'configs', spec.config);
         const config: Partial<V> = {};
         for (const file of [defaults, common.config]) {
-          if (file) Object.assign(config, await readConfig(file, spec.options, { also: SHARED }));
+          if (file) Object.assign(config, await readConfig(file, spec.options, { also: SHARED, read: readAnywhere }));
         }
         const { values, warnings, positionals } = parseOptions(spec.options, argv, { config, also: COMMON });
         for (const warning of warnings) log.warn(warning);
@@ -99,6 +102,11 @@ export function launch<V extends object>(
   };
   if (isStartedFile(path)) void run(process.argv.slice(2));
   return run;
+}
+
+function readAnywhere(url: string): Promise<Buffer> {
+  const local = localPathOf(url);
+  return local === undefined ? read(url) : readRegular(local);
 }
 
 function isStartedFile(path: string): boolean {

@@ -21,6 +21,7 @@ export function subcommand<V extends object>(spec: {
   readonly usage: string;
   readonly description: string;
   readonly options: Options<V>;
+  readonly examples?: readonly string[];
   /** Whether a flag that is not known is an error; else it is passed over, as launch files do. */
   readonly isStrict?: boolean;
   readonly run: (args: V, ...positionals: readonly string[]) => Promise<void>;
@@ -31,9 +32,9 @@ export function subcommand<V extends object>(spec: {
     description,
     run: async (argv, name) => {
       if (wantsHelp(argv)) {
-        console.log(
-          helpText({ name, description, usage: `${usage} [options]`.trim(), options: { ...spec.options, ...COMMON } }),
-        );
+        const options = { ...spec.options, ...COMMON };
+        const { examples } = spec;
+        console.log(helpText({ name, description, usage: `${usage} [options]`.trim(), options, examples }));
         return;
       }
       await runToEnd(argv, async () => {
@@ -60,13 +61,16 @@ function takes(usage: string, given: number): boolean {
 /**
  * Makes the command that chooses among subcommands.
  *
- * @param aliases other names of the members
+ * @param options aliases: other names of the members; epilogue: what its help ends with
  */
 export function family(
   name: string,
   description: string,
   members: Readonly<Record<string, Subcommand>>,
-  aliases: Readonly<Record<string, string>> = {},
+  {
+    aliases = {},
+    epilogue = [],
+  }: { readonly aliases?: Readonly<Record<string, string>>; readonly epilogue?: readonly string[] } = {},
 ): (argv: readonly string[]) => Promise<void> {
   return async ([called, ...rest]) => {
     const chosen = called !== undefined && Object.hasOwn(aliases, called) ? aliases[called] : called;
@@ -85,7 +89,7 @@ export function family(
       const also = others.length > 0 ? ` (${others.join(', ')})` : '';
       return `  ${`${key} ${member.usage}`.padEnd(width)} ${member.description}${also}`;
     });
-    console.log([description, '', `Usage: mindts ${name} <command> [options]`, '', ...rows].join('\n'));
+    console.log([description, '', `Usage: mindts ${name} <command> [options]`, '', ...rows, ...epilogue].join('\n'));
     if (chosen === undefined) process.exitCode = 2;
   };
 }

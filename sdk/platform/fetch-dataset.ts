@@ -34,7 +34,13 @@ export async function fetchDataset(
   // Platforms have one work folder for all.
   const folder = join(workFolder('download', `dataset://${source.title}`), source.title);
   await mkdir(folder, { recursive: true });
-  for (const file of source.files) await fetchSourceFile(file, folder, mirrors);
+  for (const file of source.files) {
+    if (await fetchSourceFile(file, folder, mirrors)) continue;
+    throw new DatasetError(
+      'E_FETCH',
+      `${source.title}: no mirror gives ${file.name}: try later, or name a folder of its files with --mirror FOLDER; docs/datasets.md lists them`,
+    );
+  }
   const local = localPathOf(place);
   const archive = local ?? join(folder, source.archive);
   await packZip(archive, filesOf(source, folder));
@@ -43,26 +49,21 @@ export async function fetchDataset(
   return place;
 }
 
-/** Tries one mirror after the other until the file is there. */
-async function fetchSourceFile(file: SourceFile, folder: string, mirrors: readonly string[]): Promise<void> {
+/** Tries one mirror after the other until the file is there, and says whether it is; what is wrong with a mirror is a warning. */
+async function fetchSourceFile(file: SourceFile, folder: string, mirrors: readonly string[]): Promise<boolean> {
   const path = join(folder, file.name);
-  if ((await faultOf(path, file)) === undefined) return;
-  const failures: string[] = [];
+  if ((await faultOf(path, file)) === undefined) return true;
   for (const mirror of mirrors) {
     try {
       await fetchFrom(joinUrl(mirror, file.name), path, file);
-      return;
+      return true;
     } catch (error) {
       // Another mirror does not mend this disk.
       if (!(error instanceof MindtsError) || error.code === 'E_NO_SPACE') throw error;
       log.warn(error.message);
-      failures.push(error.message);
     }
   }
-  throw new DatasetError(
-    'E_FETCH',
-    `no mirror gives ${file.name} (${failures.join('; ')}): try later, or name one that has it with --mirror`,
-  );
+  return false;
 }
 
 async function fetchFrom(url: string, path: string, file: SourceFile): Promise<void> {

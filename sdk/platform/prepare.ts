@@ -1,4 +1,5 @@
 /** Brings a job's data set to where it can be read: copied, unpacked, once. */
+import { createHash } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -11,6 +12,7 @@ import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
+import { stat as fileAt } from '../storage/calls.js';
 import { copy, copyParallel } from '../storage/copy.js';
 import { showCopy } from '../storage/show-copy.js';
 import type { Store } from '../storage/store.js';
@@ -18,7 +20,7 @@ import { localPathOf, storeFor } from '../storage/stores.js';
 import { joinUrl, nameOf, shownUrl } from '../storage/url.js';
 import { archiveAt } from './archive-source.js';
 import { flushDisk } from './flush-disk.js';
-import { workFolder } from './work-folders.js';
+import { onPlatform, workFolder } from './work-folders.js';
 
 /** The URL that stands for the digits this package draws itself. */
 export const BUILTIN_DIGITS = 'builtin:digits';
@@ -44,7 +46,8 @@ export async function prepareData(dataUrl: string): Promise<string> {
     throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
   if (entry.kind === 'file') {
     const folder = workFolder('data', dataUrl);
-    const origin = `${dataUrl} ${entry.size} ${entry.modified}`;
+    // Not as it stands: a URL may hold a password or a signature.
+    const origin = createHash('sha256').update(`${dataUrl} ${entry.size} ${entry.modified}`).digest('hex');
     if (!(await isPreparedFrom(folder, origin))) {
       await unpackData(archiveAt(dataUrl, entry, store), { folder, origin, size: entry.size, dataUrl });
     }
@@ -58,12 +61,15 @@ export async function prepareData(dataUrl: string): Promise<string> {
 /**
  * A file as a local path: where it is when it is local, else copied into the work folder.
  *
- * @throws StorageError `E_NOT_FOUND`, …
+ * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE` for a folder, …
  */
 export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
-  const path = join(workFolder('checkpoint', url), nameOf(url));
+  const { kind } = await fileAt(url);
+  if (kind === 'folder') throw new StorageError('E_NOT_FILE', `${shownUrl(url)} is a folder: name a checkpoint in it`);
+  // A name like %2e%2e%2fx leads out of the folder, and is refused.
+  const path = joinUrl(workFolder('checkpoint', url), nameOf(url));
   log.info(`copied ${await showCopy(url, (onProgress) => copy(url, path, { onProgress }))}`);
   return path;
 }
@@ -97,7 +103,13 @@ async function drawDigits(): Promise<string> {
 
 async function copyHere(url: string): Promise<string> {
   const folder = workFolder('data', url);
-  log.info(`copied ${await showCopy(url, (onProgress) => copyParallel(url, folder, { onProgress }))}`);
+  // On a platform the folder is every data set's, and as new as its container.
+  const mirror = !onPlatform();
+  let files = 0;
+  const said = await showCopy(url, async (onProgress) => {
+    ({ files } = await copyParallel(url, folder, { onProgress, mirror }));
+  });
+  if (files > 0) log.info(`copied ${said}`);
   return folder;
 }
 

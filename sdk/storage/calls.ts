@@ -68,7 +68,7 @@ export async function size(url: string): Promise<number> {
  * The content of a file, or the bytes of it from `start` up to but not including `end`; as text with `encoding`. It is held in
  * memory: `copy` takes what is larger.
  *
- * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE` for a folder, `E_ENCODING` for bytes that are not UTF-8, …
+ * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE` for a folder, `E_RANGE`, `E_ENCODING` for bytes that are not UTF-8, …
  * @example
  * await write('out/a.txt', '七');
  * await read('out/a.txt', { encoding: 'utf8' }); // '七'
@@ -101,6 +101,10 @@ export async function read(
  */
 export async function* readStream(url: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
   requireFile(url);
+  for (const place of [range?.start, range?.end]) {
+    if (place === undefined || (Number.isSafeInteger(place) && place >= 0)) continue;
+    throw new StorageError('E_RANGE', `${shownUrl(url)} is read from and to whole numbers of bytes, not ${place}`);
+  }
   const store = await storeFor(url);
   try {
     yield* store.read(url, range);

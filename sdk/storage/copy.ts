@@ -2,13 +2,14 @@
 import { StorageError } from '../base/errors.js';
 import { isPartial } from '../base/files.js';
 import { asFolder, isFolder } from './calls.js';
+import { requireCounts } from './counts.js';
 import { forEach } from './for-each.js';
 import { compareNames } from './names.js';
 import { isSame } from './same.js';
 import type { Entry, Listed } from './store.js';
 import { storeFor, writableStoreFor } from './stores.js';
 import { type Place, transfer } from './transfer.js';
-import { joinUrl, nameOf, schemeOf, shownUrl } from './url.js';
+import { isBelow, joinUrl, nameOf, schemeOf, shownUrl } from './url.js';
 
 /** How far a copy is, or what it did. */
 export interface CopyProgress {
@@ -41,12 +42,14 @@ export interface CopyParallelOptions extends CopyOptions {
   readonly overwrite?: boolean | undefined;
   /** Only these files, by their names below the folder; default all. */
   readonly files?: readonly string[] | undefined;
+  /** Removes from the destination, when all is copied, the files that the source does not have; default false. Not with `files`. */
+  readonly mirror?: boolean | undefined;
 }
 
 /**
  * Copies a file with its modification time and returns its bytes. What a killed copy of a large file left is gone on with.
  *
- * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE`, `E_SIZE` (it shrank meanwhile), `E_NO_SPACE`, …;
+ * @throws StorageError `E_NOT_FOUND`, `E_NOT_FILE`, `E_SIZE` (it shrank meanwhile), `E_NO_SPACE`, `E_OPTION`, …; the reason of `signal`;
  * an older file at the destination then stays as it was
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
@@ -57,6 +60,7 @@ export async function copy(
   destination: string,
   { onProgress, partSize, signal }: CopyOptions = {},
 ): Promise<number> {
+  requireCounts({ partSize });
   const from: Place = { store: await storeFor(source), url: source };
   const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await existing(from);
@@ -86,7 +90,7 @@ export async function copy(
  * all; when one fails, those under way are finished, no further one is begun, and the first error is thrown.
  *
  * @throws StorageError `E_NOT_FOUND`, `E_EMPTY`, `E_NOT_FOLDER`, `E_INTO_ITSELF`, `E_LINK` (a link to nothing
- * or in a circle), `E_CASE` (two names that the destination takes for one), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, …
+ * or in a circle), `E_CASE` (two names that the destination takes for one), `E_SIZE`, `E_NO_SPACE`, `E_DENIED`, `E_OPTION`, …; the reason of `signal`
  * @example
  * await writeFileAtomic('in/a.txt', 'seven');
  * await copyParallel('in', 'copies'); // { files: 1, skipped: 0, bytes: 5, present: 0 }
@@ -95,8 +99,17 @@ export async function copy(
 export async function copyParallel(
   source: string,
   destination: string,
-  { concurrency = 16, overwrite = false, files: only, onProgress, partSize, signal }: CopyParallelOptions = {},
+  {
+    concurrency = 16,
+    overwrite = false,
+    files: only,
+    mirror = false,
+    onProgress,
+    partSize,
+    signal,
+  }: CopyParallelOptions = {},
 ): Promise<CopyProgress> {
+  requireCounts({ concurrency, partSize });
   const from: Place = { store: await storeFor(source), url: source };
   const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await existing(from);
@@ -126,9 +139,12 @@ export async function copyParallel(
     report();
   }
   const wanted = only === undefined ? listed(from, isForbidden) : named(from, only);
-  await forEach(pairs(wanted, to, { overwrite, prefersLooks: only !== undefined }), { concurrency, signal }, copyPair);
+  const surplus = mirror && only === undefined ? new Array<string>() : undefined;
+  const plan = { overwrite, surplus, prefersLooks: only !== undefined };
+  await forEach(pairs(wanted, to, plan), { concurrency, signal }, copyPair);
   if (files + skipped === 0)
     throw new StorageError('E_EMPTY', `${shownUrl(source)} holds no files: check that it is the right folder`);
+  for (const name of surplus ?? []) await to.store.remove(joinUrl(destination, name));
   return { files, skipped, bytes, present };
 }
 
@@ -164,10 +180,10 @@ interface Pair {
 async function* pairs(
   files: AsyncIterable<Listed>,
   to: Place,
-  { overwrite, prefersLooks }: { readonly overwrite: boolean; readonly prefersLooks: boolean },
+  { overwrite, prefersLooks, surplus }: { overwrite: boolean; prefersLooks: boolean; surplus: string[] | undefined },
 ): AsyncGenerator<Pair> {
   const checkCase = await caseChecker(to);
-  if (overwrite || prefersLooks || (await to.store.stat(asFolder(to.url))) === undefined) {
+  if ((overwrite && !surplus) || prefersLooks || (await to.store.stat(asFolder(to.url))) === undefined) {
     for await (const file of files) {
       checkCase(file.name);
       yield { file, there: prefersLooks && !overwrite ? await to.store.stat(joinUrl(to.url, file.name)) : undefined };
@@ -179,9 +195,14 @@ async function* pairs(
     let next = await present.next();
     for await (const file of files) {
       checkCase(file.name);
-      while (!next.done && compareNames(next.value.name, file.name) < 0) next = await present.next();
-      yield { file, there: !next.done && next.value.name === file.name ? next.value : undefined };
+      for (; !next.done && compareNames(next.value.name, file.name) < 0; next = await present.next()) {
+        surplus?.push(next.value.name);
+      }
+      const isThere = !next.done && next.value.name === file.name;
+      yield { file, there: isThere && !overwrite ? next.value : undefined };
+      if (isThere) next = await present.next();
     }
+    if (surplus !== undefined) for (; !next.done; next = await present.next()) surplus.push(next.value.name);
   } finally {
     await present.return?.();
   }
@@ -227,6 +248,10 @@ async function* listed(
 
 async function* named(from: Place, names: readonly string[]): AsyncGenerator<Listed> {
   for (const name of names) {
+    if (!isBelow(name)) {
+      const what = `is not the name of a file below ${shownUrl(from.url)}: write it as list gives it`;
+      throw new StorageError('E_NAME', `files: ${JSON.stringify(name)} ${what}`);
+    }
     const place = below(from, name);
     const entry = await existing(place);
     if (entry.kind === 'folder')

@@ -17,7 +17,7 @@ export async function forEach<T>(
       failures.push(error);
     }
   }
-  await Promise.all(Array.from({ length: Math.max(1, concurrency) }, work));
+  await Promise.all(Array.from({ length: concurrency }, work));
   await items.return(undefined);
   if (failures.length > 0) throw failures[0];
 }

@@ -80,10 +80,10 @@ export function hdfsClient({ endpoints, identity }: HdfsSettings): HdfsClient {
   /** Both steps: the second with the bytes, at the server that the first one named. */
   async function askData(spot: Spot, operation: Operation, data?: Uint8Array): Promise<Answered> {
     const first = await askAny(spot, operation);
-    const second = await secondOf(first);
-    if (!(second instanceof URL)) return second;
+    const second = await secondOf(spot, operation, first);
+    if (!(second instanceof URL)) return answered(spot, operation, second);
     try {
-      return await askOne(spot, operation, second, data);
+      return answered(spot, operation, await askOne(spot, operation, second, data));
     } catch (error) {
       // A namenode that stands by sends writers on all the same.
       const isStandby = error instanceof StorageError && error.code === STANDBY;
@@ -257,21 +257,41 @@ function asksKerberos(headers: IncomingHttpHeaders): boolean {
 }
 
 /** Where the second step goes; or the answer itself, when there is none. */
-async function secondOf(answer: Answered): Promise<URL | Answered> {
+async function secondOf(spot: Spot, { doing }: Operation, answer: Answered): Promise<URL | Answered> {
   const { status, headers, url } = answer;
+  const secondAt = (location: string): URL => {
+    const second = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+    if (second !== undefined && /^https?:$/.test(second.protocol)) return second;
+    throw new StorageError(
+      'E_HTTP',
+      `cannot ${doing} ${shownUrl(spot.url)}: ${url.origin} leads to ${JSON.stringify(shownUrl(location))}, which is no web address`,
+    );
+  };
   if (status >= 300 && headers.location !== undefined) {
     answer.body.resume();
-    return new URL(headers.location, url);
+    return secondAt(headers.location);
   }
   // Bytes are no JSON by their type, whatever they say.
   const isAsked = url.searchParams.has('noredirect') && /json/.test(headers['content-type'] ?? '');
   if (!isAsked) return answer;
   const said = await textOf(answer);
   const found = Location.safeParse(jsonOf(said));
-  return found.success ? new URL(found.data.Location, url) : { ...answer, body: Readable.from([Buffer.from(said)]) };
+  return found.success ? secondAt(found.data.Location) : { ...answer, body: Readable.from([Buffer.from(said)]) };
 }
 
-async function text(spot: Spot, { doing }: Operation, answer: Answered): Promise<string> {
+/** An answer that leads nowhere else. @throws StorageError `E_HTTP`: a login page, or one redirect too many, did nothing */
+function answered(spot: Spot, { doing }: Operation, answer: Answered): Answered {
+  if (answer.status < 300) return answer;
+  answer.body.resume();
+  throw new StorageError(
+    'E_HTTP',
+    `cannot ${doing} ${shownUrl(spot.url)}: ${answer.url.origin} leads elsewhere (HTTP ${answer.status}), as WebHDFS does not; check WEBHDFS_ENDPOINT`,
+  );
+}
+
+async function text(spot: Spot, operation: Operation, answer: Answered): Promise<string> {
+  const { doing } = operation;
+  answered(spot, operation, answer);
   try {
     return await textOf(answer);
   } catch (cause) {

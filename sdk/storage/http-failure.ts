@@ -57,6 +57,13 @@ export function networkFailure({
       },
     );
   }
+  if (code === 'EPROTO' && /wrong version number|packet length too long/.test(String(system))) {
+    return new StorageError(
+      'E_NETWORK',
+      `cannot ${doing} ${shownUrl(url)}: ${where} does not speak HTTPS; write http:// in the endpoint (with S3_ENDPOINT: S3_USE_HTTPS=0)`,
+      { cause },
+    );
+  }
   if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     return new StorageError(
       'E_CERTIFICATE',

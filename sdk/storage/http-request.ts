@@ -5,7 +5,6 @@
 import { Agent, type ClientRequest, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest, Agent as SecureAgent } from 'node:https';
 import type { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { SILENCE_MS } from './retry.js';
 
 export interface HttpQuestion {
@@ -63,10 +62,41 @@ export async function ask(url: URL, { method = 'GET', headers = {}, data }: Http
   });
 }
 
-/** The rest of an answer as text. */
-export async function textOf({ body }: HttpAnswer): Promise<string> {
-  return text(body);
+/**
+ * The rest of an answer as text; of what is no success, only as much as anybody reads.
+ *
+ * @throws Error when it has no end
+ */
+export async function textOf({ status, body }: HttpAnswer): Promise<string> {
+  return (await (status >= 400 ? bounded(body, MOST_EXPLANATION) : whole(body, MOST_JSON))).toString();
 }
+
+/** All bytes of a body. @throws Error when there are more than `most` */
+export async function whole(body: Readable, most: number): Promise<Buffer> {
+  const bytes = await bounded(body, most);
+  if (bytes.length > most) throw new Error(`an answer of more than ${most} bytes`);
+  return bytes;
+}
+
+/** All bytes of a body, or the first of them if there are more than `most`; the rest is not waited for. */
+export async function bounded(body: Readable, most: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    length += chunk.length;
+    // Leaving the loop destroys the body, and the connection with it.
+    if (length > most) break;
+  }
+  return Buffer.concat(chunks);
+}
+
+/** What a server explains is a page at most. */
+export const MOST_EXPLANATION = 1 << 20;
+/** A folder of 300 000 files, of a server that lists it at one stroke. */
+const MOST_JSON = 1 << 27;
+/** A thousand names of objects, which is what a page of a listing holds, with what is said of each. */
+export const MOST_XML = 1 << 24;
 
 /** Servers that do not know `Expect` never say that they want the body: after this it is sent all the same, as curl does. */
 const CONTINUE_MS = 1000;

@@ -1,4 +1,5 @@
 /** `mindts/storage`: files and folders of any store, by the calls that moxing has for them; docs/storage.md compares the two. */
+export { StorageError } from '../base/errors.js';
 export {
   append,
   type Content,

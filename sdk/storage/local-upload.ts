@@ -2,13 +2,14 @@
  * A local file that comes in parts. Until it is whole it is `.name.1a2b3c4d.partial`, and ends in a note of what it is and
  * which parts are there, by which a later process finds it and goes on.
  */
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { constants, readFileSync, type Stats } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { systemCode } from '../base/errors.js';
-import { isPartial, makeFolder, partialName, partialPrefix } from '../base/files.js';
-import { isRunning, processMark } from '../base/process-mark.js';
+import { exists, isPartial, makeFolder, partialName, partialPrefix } from '../base/files.js';
+import { isOfThisMachine, isRunning, processMark } from '../base/process-mark.js';
 import type { Upload, UploadPlan } from './store.js';
 
 /**
@@ -28,8 +29,9 @@ export async function localUpload(path: string, plan: UploadPlan): Promise<Uploa
   return {
     present,
     inOrder: false,
-    async put(part, data) {
-      await writeAll(file, data, part * plan.partSize);
+    write: (part, offset, data) => writeAll(file, data, part * plan.partSize + offset),
+    async put(part, data, { isWritten } = { isWritten: false }) {
+      if (!isWritten) await writeAll(file, data, part * plan.partSize);
       await writeAll(file, Buffer.of(1), plan.size + NOTE_BYTES + part);
       there.add(part);
       return true;
@@ -68,11 +70,15 @@ const Note = z.object({ source: z.string(), partSize: z.number(), owner: z.strin
 /** The owner of what was left on purpose. */
 const LEFT = '-';
 
-function note({ source, partSize }: UploadPlan, owner: string): Buffer {
+function note(plan: UploadPlan, owner: string): Buffer {
   const bytes = Buffer.alloc(NOTE_BYTES, ' ');
-  // Its end, should a URL be endless: where two differ they need not agree.
-  bytes.write(JSON.stringify({ source: source.slice(-1000), partSize, owner, start: machineStart() }));
+  bytes.write(JSON.stringify({ source: sourceOf(plan), partSize: plan.partSize, owner, start: machineStart() }));
   return bytes;
+}
+
+/** Not as it stands: URLs hold passwords and signatures. */
+function sourceOf({ source }: UploadPlan): string {
+  return createHash('sha256').update(source).digest('hex');
 }
 
 async function fresh(path: string, plan: UploadPlan): Promise<Partial> {
@@ -98,32 +104,56 @@ async function earlier(path: string, plan: UploadPlan): Promise<Partial | undefi
   return undefined;
 }
 
-/** Takes a partial file over, under a new name, so that of several who find it one does. */
+/**
+ * Takes a partial file over, under a new name, so that of several who find it one does. Others may write into this folder too: what is not
+ * a file of ours, or is a link, is left alone.
+ */
 async function claim(found: string, path: string, plan: UploadPlan): Promise<Partial | undefined> {
+  const { size, partSize } = plan;
   let file: FileHandle | undefined;
   try {
-    file = await open(found, 'r+');
-    const { size, source, partSize } = { ...plan, source: plan.source.slice(-1000) };
-    const bytes = Buffer.alloc(NOTE_BYTES);
-    await file.read(bytes, 0, NOTE_BYTES, size);
-    const left = parseNote(bytes);
-    const isOurs = left?.source === source && left.partSize === partSize && left.start === machineStart();
-    if (!isOurs || isRunning(left.owner)) {
-      await file.close();
-      return undefined;
+    file = await open(found, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const info = await file.stat();
+    const left = info.isFile() && info.uid === (process.getuid?.() ?? info.uid) ? await noteIn(file, size) : undefined;
+    const isOurs = left?.source === sourceOf(plan) && left.partSize === partSize && left.start === machineStart();
+    if (isOurs && !isAtWork(left.owner, info)) {
+      const partial = partialName(path);
+      await rename(found, partial);
+      // Whoever claimed it a moment ago, under the name that was found, gets it back.
+      if ((await noteIn(file, size))?.owner !== left.owner) await rename(partial, found);
+      else {
+        await writeAll(file, note(plan, processMark()), size);
+        const marks = Buffer.alloc(Math.ceil(size / partSize));
+        await file.read(marks, 0, marks.length, size + NOTE_BYTES);
+        const present = new Set([...marks.keys()].filter((part) => marks[part] === 1));
+        if (await exists(partial)) return { partial, file, present };
+      }
     }
-    const partial = partialName(path);
-    await rename(found, partial);
-    await writeAll(file, note(plan, processMark()), size);
-    const marks = Buffer.alloc(Math.ceil(size / partSize));
-    await file.read(marks, 0, marks.length, size + NOTE_BYTES);
-    return { partial, file, present: new Set([...marks.keys()].filter((part) => marks[part] === 1)) };
+    await file.close();
+    return undefined;
   } catch (error) {
     await file?.close();
     // Another one claimed it, or it is not ours to read.
-    if (['ENOENT', 'EACCES', 'EISDIR'].includes(systemCode(error) ?? '')) return undefined;
+    if (NOT_OURS.has(systemCode(error) ?? '')) return undefined;
     throw error;
   }
+}
+
+const NOT_OURS: ReadonlySet<string> = new Set(['ENOENT', 'EACCES', 'EPERM', 'EISDIR', 'ELOOP', 'ENXIO', 'ENODEV']);
+
+/** Whether somebody may still write it. Of those on other machines, with which one may share a disk, only the file's time tells. */
+function isAtWork(owner: string, { mtimeMs }: Stats): boolean {
+  if (owner === LEFT || isOfThisMachine(owner)) return isRunning(owner);
+  return Math.abs(Date.now() - mtimeMs) < STILL_MS;
+}
+
+/** A part of a file that takes longer than this, from machine to machine, is a part of a copy that has died. */
+const STILL_MS = 5 * 60_000;
+
+async function noteIn(file: FileHandle, size: number): Promise<z.infer<typeof Note> | undefined> {
+  const bytes = Buffer.alloc(NOTE_BYTES);
+  await file.read(bytes, 0, NOTE_BYTES, size);
+  return parseNote(bytes);
 }
 
 function parseNote(bytes: Buffer): z.infer<typeof Note> | undefined {

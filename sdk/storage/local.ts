@@ -67,8 +67,10 @@ export const localStore: Store = {
       throw storageFailure('read', url, error);
     }
   },
-  write(url, data, { modified } = {}) {
-    return replace(url, async (partial) => {
+  async write(url, data, { modified } = {}) {
+    // Else a file would take the place of /dev/null.
+    await localStore.stat(url);
+    await replace(url, async (partial) => {
       const file = await open(partial, 'wx');
       try {
         await writeFile(file, data);

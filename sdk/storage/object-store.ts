@@ -96,6 +96,7 @@ export function objectStore(
   /** @throws StorageError `E_NOT_FILE` for a bucket or a folder's URL */
   async function fileAt(url: string): Promise<Place> {
     const place = await at(url);
+    requirePath(url, place.key);
     if (place.key !== '' && !place.key.endsWith('/')) return place;
     throw new StorageError(
       'E_NOT_FILE',
@@ -109,15 +110,7 @@ export function objectStore(
     stat,
     list: (url, options = {}) => list(url, at, options),
     read: (url, range) => Readable.from(chunks(url, range), { objectMode: false }),
-    async readInto(url, buffer, { start = 0, version }) {
-      const { client, key } = await at(url);
-      let filled = 0;
-      for await (const chunk of chunksOf({ client, key, url }, { start, end: start + buffer.length, version })) {
-        buffer.set(chunk, filled);
-        filled += chunk.length;
-      }
-      return filled;
-    },
+    chunks,
     write,
     async upload(url, plan) {
       const { client, key } = await fileAt(url);
@@ -140,6 +133,7 @@ export function objectStore(
     async makeFolder(url) {
       const { client, key } = await at(url);
       if (key === '') return;
+      requirePath(url, key);
       await retrying(() =>
         client.put(folderPrefix(key), new Uint8Array(), { md5: md5(new Uint8Array()), modified: Date.now() }),
       );
@@ -175,6 +169,15 @@ export function objectAt(url: string): { readonly bucket: string; readonly key: 
   if (bucket === undefined)
     throw new StorageError('E_URL', `${shownUrl(url)} names no bucket: write ${schemeOf(url)}://bucket/name`);
   return { bucket, key };
+}
+
+/** No key is made that no path could have: a folder that holds one could not be copied. Such keys of others can be removed. */
+function requirePath(url: string, key: string): void {
+  if (!/(^|\/)(\.{0,2})\//.test(`${key.replace(/\/$/, '')}/`) || key === '') return;
+  throw new StorageError(
+    'E_NAME',
+    `${shownUrl(url)}: a name has no empty part, and none that is . or ..; leave them out`,
+  );
 }
 
 function folderPrefix(key: string): string {

@@ -5,7 +5,7 @@
  */
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { buffer } from 'node:stream/consumers';
+import { MOST_XML, whole } from './http-request.js';
 import { SILENCE_MS } from './retry.js';
 
 /** An answer in the shape that ali-oss knows. */
@@ -56,7 +56,7 @@ export function ossTransport({ keepHost }: { readonly keepHost: boolean }): OssT
       const status = response.statusCode ?? 0;
       const head = { status, headers: response.headers };
       if (customResponse && status >= 200 && status < 300) return { ...head, data: Buffer.alloc(0), res: response };
-      const data = await buffer(response);
+      const data = await whole(response, MOST_XML);
       return { ...head, data, res: { ...head, data } };
     },
   };

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { StorageError } from '../base/errors.js';
 import { asFolder, isFolder } from './calls.js';
 import { type CopyProgress, copy, copyParallel, isWithin } from './copy.js';
+import { requireCounts } from './counts.js';
 import { list } from './list.js';
 import type { Entry } from './store.js';
 import { writableStoreFor } from './stores.js';
@@ -35,6 +36,7 @@ export interface RenameOptions {
  * await exists('out/a.txt'); // false
  */
 export async function rename(source: string, destination: string, options: RenameOptions = {}): Promise<void> {
+  requireCounts({ concurrency: options.concurrency });
   const from: Place = { store: await writableStoreFor(source), url: source };
   const to: Place = { store: await writableStoreFor(destination), url: destination };
   const entry = await from.store.stat(source);

@@ -1,5 +1,8 @@
 /** Finds where a bucket is, and makes what reaches it: the SDK's client, and single requests. */
+import { Readable } from 'node:stream';
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { MOST_XML, whole } from './http-request.js';
 import { SILENCE_MS } from './retry.js';
 import { CONNECT_TIMEOUT_MS, type Exchange, exchangeWith, newAgents } from './s3-exchange.js';
 import type { S3Settings } from './s3-settings.js';
@@ -35,6 +38,7 @@ export async function bucketAt(sdk: Sdk, bucket: string, settings: S3Settings): 
     settings.endpoint === undefined ? await askAmazon(sdk, bucket, { ...common, region: settings.region }) : settings;
   const place = { region: region ?? FIRST_REGION, forcePathStyle: addressing === 'path' };
   const client = quietly(() => new sdk.S3Client({ ...common, ...place, ...(endpoint !== undefined && { endpoint }) }));
+  boundAnswers(client);
   const { url } = client.config.endpointProvider({
     Bucket: bucket,
     Region: place.region,
@@ -79,6 +83,20 @@ async function askAmazon(sdk: Sdk, bucket: string, config: S3ClientConfig): Prom
   return { region: found ?? region, addressing: 'virtual' };
 }
 
+/** What goes through the SDK is answered in XML, which it would go on reading for ever. */
+function boundAnswers(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { data: answer } = ANSWER.safeParse(result.response);
+      if (answer === undefined) return result;
+      const body = Readable.from([await whole(answer.body, MOST_XML)]);
+      return { ...result, response: Object.assign(answer, { body }) };
+    },
+    { step: 'deserialize', priority: 'low' },
+  );
+}
+
 /** Without the advice to take a newer Node, which is not for those who train. */
 function quietly<T>(make: () => T): T {
   const before = process.env[NODE_WARNING];
@@ -90,5 +108,10 @@ function quietly<T>(make: () => T): T {
     else process.env[NODE_WARNING] = before;
   }
 }
+
+/** The SDK's own object, of which only this is looked at. */
+const ANSWER = z.custom<{ body: Readable }>(
+  (answer) => z.object({ body: z.instanceof(Readable) }).safeParse(answer).success,
+);
 
 const NODE_WARNING = 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED';

@@ -3,6 +3,7 @@ import type { S3ServiceException } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { StorageError, systemCode } from '../base/errors.js';
 import { type HttpFailure, httpFailure, networkFailure } from './http-failure.js';
+import { bounded, MOST_EXPLANATION } from './http-request.js';
 import type { S3Answer } from './s3-exchange.js';
 import { noKeys } from './s3-settings.js';
 
@@ -19,15 +20,12 @@ const ANSWER = z.object({ name: z.string(), $metadata: z.object({ httpStatusCode
 
 /** An answer that is no success. Its body is read. */
 export async function answerFailure({ status, headers, body }: S3Answer, place: Place): Promise<StorageError> {
-  let text = '';
-  for await (const chunk of body) if (text.length < LONGEST) text += String(chunk);
+  const text = (await bounded(body, MOST_EXPLANATION)).toString();
   const inner = (name: string): string | undefined => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1];
   const message = inner('Message')?.replace(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => ENTITIES[name] ?? '');
   return httpFailure({ ...place, status, code: inner('Code'), message, retryAfter: headers['retry-after'] });
 }
 
-/** Characters of an answer that are looked at. */
-const LONGEST = 65_536;
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
 
 /** Whatever was thrown on the way to an answer, or by the SDK about one. */

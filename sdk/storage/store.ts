@@ -69,7 +69,9 @@ export interface Upload {
   /** Parts are taken in their order alone, one at a time. */
   readonly inOrder: boolean;
   /** Puts a part; false when the store had these very bytes already, so that none were moved. Parts may come side by side. */
-  put(part: number, data: Uint8Array): Promise<boolean>;
+  put(part: number, data: Uint8Array, options?: { readonly isWritten: boolean }): Promise<boolean>;
+  /** Takes a part piece by piece, while it comes and is still at hand; `put` is then told that all of it was written. */
+  write?(part: number, offset: number, data: Uint8Array): Promise<void>;
   /** Gives the bytes of a part that is {@link present}, where that costs nothing. */
   reread?(part: number, into: Uint8Array): Promise<void>;
   /** All parts are there: the file appears. */
@@ -102,6 +104,8 @@ export interface Store {
   list(url: string, options?: ListOptions): AsyncIterable<Listed>;
   /** The content of a file; failures, `E_NOT_FOUND` among them, are the stream's errors. It goes on by itself where a connection broke. */
   read(url: string, range?: ByteRange): Readable;
+  /** As `read`, without a stream, where that costs less. */
+  chunks?(url: string, range?: ByteRange): AsyncIterable<Buffer>;
   /** As `read`, into memory and without a stream, where that costs less; returns how many bytes there were. */
   readInto?(url: string, buffer: Uint8Array, range: Omit<ByteRange, 'end'>): Promise<number>;
   /**

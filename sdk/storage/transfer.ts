@@ -72,7 +72,7 @@ function partSizeFor(
 
 async function atOneStroke(from: Place, to: Place, entry: Entry, onBytes: TransferOptions['onBytes']): Promise<void> {
   await withBuffer(entry.size, async (buffer) => {
-    await fill(buffer, from, 0, entry);
+    await fill(buffer, { from, start: 0, entry });
     await to.store.write(to.url, buffer, { modified: entry.modified });
   });
   onBytes(entry.size, true);
@@ -144,12 +144,13 @@ async function putAll(from: Place, upload: Upload, { entry, partSize, hasher, on
       return;
     }
     await withBuffer(length, async (buffer) => {
+      const isWritten = upload.write !== undefined && from.store.readInto === undefined;
       if (isThere) await upload.reread?.(part, buffer);
-      else await fill(buffer, from, start, entry);
+      else await fill(buffer, { from, start, entry, onPiece: (at, piece) => upload.write?.(part, at, piece) });
       await hashed[part].ended;
       hasher?.update(buffer);
       hashed[part + 1].end();
-      onBytes(length, !isThere && (await upload.put(part, buffer)));
+      onBytes(length, !isThere && (await upload.put(part, buffer, { isWritten })));
     });
   }
   async function work(): Promise<void> {
@@ -177,15 +178,33 @@ class Turn {
   });
 }
 
-/** Reads exactly as many bytes as the buffer takes. A log that grows meanwhile is copied up to where it ended; one that shrinks is an error. */
-async function fill(buffer: Buffer, { store, url }: Place, start: number, { size, version }: Entry): Promise<void> {
-  let filled = 0;
+/**
+ * Reads exactly as many bytes as the buffer takes, and passes them on piece by piece where they come so. A log that grows meanwhile
+ * is copied up to where it ended; one that shrinks is an error.
+ */
+async function fill(buffer: Buffer, { from, start, entry, onPiece }: Filling): Promise<void> {
+  const { store, url } = from;
+  const { size, version } = entry;
+  let [filled, passed] = [0, 0];
   if (store.readInto !== undefined) filled = await store.readInto(url, buffer, { start, version });
   else if (buffer.length > 0) {
-    for await (const chunk of store.read(url, { start, end: start + buffer.length, version })) {
-      const bytes: Buffer = chunk;
-      filled += bytes.copy(buffer, filled);
+    const range = { start, end: start + buffer.length, version };
+    for await (const chunk of store.chunks?.(url, range) ?? store.read(url, range)) {
+      filled += chunk.copy(buffer, filled);
+      if (filled - passed < PIECE && filled < buffer.length) continue;
+      await onPiece?.(passed, buffer.subarray(passed, filled));
+      passed = filled;
     }
   }
   if (filled < buffer.length) throw shrank(url, size, start + filled);
 }
+
+interface Filling {
+  readonly from: Place;
+  readonly start: number;
+  readonly entry: Entry;
+  readonly onPiece?: (offset: number, piece: Buffer) => Promise<void> | undefined;
+}
+
+/** Small enough to be in the processor's cache still when it is passed on. */
+const PIECE = 1 << 18;

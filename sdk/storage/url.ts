@@ -22,8 +22,7 @@ export function schemeOf(url: string): string {
  * joinUrl('file:///data', 'a b'); // 'file:///data/a%20b'
  */
 export function joinUrl(folder: string, name: string): string {
-  const parts = name.split('/');
-  if (parts.some((part) => part === '' || part === '.' || part === '..')) {
+  if (!isBelow(name)) {
     throw new StorageError(
       'E_NAME',
       `${shownUrl(folder)} holds the name ${JSON.stringify(name)}, which is not a path below it: rename it`,
@@ -31,7 +30,12 @@ export function joinUrl(folder: string, name: string): string {
   }
   // The root of this machine, file:///, is all slashes.
   const above = /^[a-z][a-z0-9+.-]*:\/*$/i.test(folder) ? folder : `${folder.replace(/\/+$/, '')}/`;
-  return above + (isEscapedUrl(folder) ? parts.map(encodeURIComponent).join('/') : name);
+  return above + (isEscapedUrl(folder) ? name.split('/').map(encodeURIComponent).join('/') : name);
+}
+
+/** Whether a name is one of a file below a folder; `../x`, `/x` and `a//b` are not. */
+export function isBelow(name: string): boolean {
+  return name.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }
 
 /**

@@ -218,3 +218,10 @@ test('a link is removed, not what it leads to', async (t) => {
   t.match(await fs('rm -r link/'), { code: 0 });
   t.same(readdirSync(folder, { recursive: true }).sort(), ['far', 'far/kept']);
 });
+
+test('the help says how a URL looks, where keys come from, and what may be left short', async (t) => {
+  const { fs } = ground(t);
+  t.match(await fs('--help'), { code: 0, stdout: /copy_parallel s3:\/\/.*\nKeys .*environment.*docs\/storage\.md/ });
+  t.match(await fs('is_directory --help'), { stdout: /^print true for a folder/ });
+  t.match(await fs('cp --help'), { stdout: /-r[^]*Examples:\n.*s3:\/\// });
+});

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { writeDigits } from '../../datasets/digits.js';
@@ -7,6 +16,7 @@ import { makeZip } from '../../sdk/archive/make-zip.js';
 import { mnist } from '../../sdk/dataset/mnist.js';
 import { fetchFile, prepareData } from '../../sdk/platform/prepare.js';
 import { onPlatform, workFolder } from '../../sdk/platform/work-folders.js';
+import { startWeb } from '../services/web.js';
 
 /** A folder of its own that also holds the cache. */
 async function place(t: Test): Promise<string> {
@@ -108,4 +118,19 @@ test('a folder that is exchanged while its marker stands is not taken for what t
   await makeZip(join(folder, 'set'), zip);
   t.same(await sizes(await prepareData(zip)), [30, 20], 'unpacked again');
   await t.rejects(prepareData('builtin:letters'), { message: /there is only builtin:digits/ });
+});
+
+test('a web address neither leads out of the work folder nor leaves its password behind', async (t) => {
+  const folder = await place(t);
+  await makeZip(join(folder, 'set'), join(folder, 'set.zip'));
+  const web = await startWeb(t, readFileSync(join(folder, 'set.zip')), { login: 'li:geheim' });
+  const address = web.url.replace('//', '//li:geheim@');
+  await t.rejects(fetchFile(`${address}/%2e%2e%2f%2e%2e%2fx.ckpt`), { code: 'E_NAME' });
+  const data = await prepareData(`${address}/set.zip?Signature=verschwiegen`);
+  t.same(await sizes(data), [30, 20]);
+  const kept = readdirSync(join(folder, 'cache'), { recursive: true, withFileTypes: true }).filter((item) =>
+    item.isFile(),
+  );
+  t.ok(kept.length > 2);
+  for (const { path, name } of kept) t.notMatch(readFileSync(join(path, name), 'latin1'), /geheim|verschwiegen/, name);
 });

@@ -29,6 +29,25 @@ onEach('what is written, as text, bytes or a stream, is read', async (t, { root 
   t.equal((await storage.read(url)).length, 0);
 });
 
+onEach('bytes are asked for by whole numbers', async (t, { root }) => {
+  await storage.write(`${root}/n`, '0123456789');
+  for (const range of [{ start: -2 }, { start: 1.5 }, { end: -1 }, { start: Number.NaN }]) {
+    await t.rejects(storage.read(`${root}/n`, range), { code: 'E_RANGE', message: /\/n is read/ });
+  }
+  t.equal((await storage.read(`${root}/n`, { start: 5, end: 2 })).length, 0);
+});
+
+test('no key is made that could not be copied to a disk', async (t) => {
+  await objectStore();
+  const root = 'oss://training/keys';
+  for (const name of ['a//b', 'a/./b', 'a/../b', '/a', '..']) {
+    await t.rejects(storage.write(`${root}/${name}`, 'x'), { code: 'E_NAME' }, name);
+    await t.rejects(storage.makeDirs(`${root}/${name}`), { code: 'E_NAME' }, name);
+  }
+  await storage.write(`${root}/.hidden/...`, 'x');
+  t.equal(await storage.size(`${root}/.hidden`), 1);
+});
+
 onEach('a stream that breaks off leaves the older file', async (t, { root }) => {
   async function* broken(): AsyncGenerator<string> {
     yield 'x'.repeat(100_000);

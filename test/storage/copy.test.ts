@@ -16,6 +16,7 @@ import * as fc from 'fast-check';
 import { test } from 'tap';
 import { partialName } from '../../sdk/base/files.js';
 import { copy, copyParallel } from '../../sdk/storage/copy.js';
+import { rename } from '../../sdk/storage/rename.js';
 import { noSmallDisk, smallDisk } from './small-disk.js';
 
 function tree(folder: string): Record<string, string> {
@@ -88,7 +89,38 @@ test('of a folder only the files that are named are copied', async (t) => {
   t.same(tree(to), { a: '1', b: '2', 'deep/c': '3' });
   await t.rejects(copyParallel(from, to, { files: ['no'] }), { code: 'E_NOT_FOUND', message: /from\/no/ });
   await t.rejects(copyParallel(from, to, { files: ['deep'] }), { code: 'E_NOT_FILE' });
-  await t.rejects(copyParallel(from, to, { files: ['../a'] }), { code: 'E_NAME' });
+  await t.rejects(copyParallel(from, to, { files: ['../a'] }), { code: 'E_NAME', message: /^files: "\.\.\/a" is not/ });
+});
+
+test('counts that are no whole numbers of at least 1 are refused before anything is copied', async (t) => {
+  const folder = t.testdir({ from: { a: '1' } });
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+  for (const wrong of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+    const refused = (name: string) => ({
+      code: 'E_OPTION',
+      message: `${name} must be a whole number of at least 1, not ${wrong}`,
+    });
+    await t.rejects(copyParallel(from, to, { concurrency: wrong }), refused('concurrency'));
+    await t.rejects(copyParallel(from, to, { partSize: wrong }), refused('partSize'));
+    await t.rejects(copy(join(from, 'a'), to, { partSize: wrong }), refused('partSize'));
+    await t.rejects(rename(from, to, { concurrency: wrong }), refused('concurrency'));
+  }
+  t.notOk(existsSync(to));
+});
+
+test('a mirror holds what its source holds, and nothing else', async (t) => {
+  const folder = t.testdir({
+    from: { b: '1', d: { e: '2' } },
+    to: { a: 'x', b: '1', c: { z: 'x' }, d: { 'e-': 'x', f: 'x' }, g: 'x' },
+  });
+  const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+  t.match(await copyParallel(from, to, { mirror: true, overwrite: true }), { files: 2, skipped: 0 });
+  t.same(tree(to), { b: '1', 'd/e': '2' });
+  writeFileSync(join(to, 'late'), '');
+  await t.rejects(copyParallel(join(folder, 'no'), to, { mirror: true }), { code: 'E_NOT_FOUND' });
+  t.same(Object.keys(tree(to)), ['b', 'd/e', 'late'], 'without a source nothing is removed');
+  t.match(await copyParallel(from, to, { mirror: true }), { files: 0, skipped: 2 });
+  t.same(tree(to), { b: '1', 'd/e': '2' });
 });
 
 test('a copy that is stopped begins no more files', async (t) => {

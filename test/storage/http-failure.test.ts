@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { request } from 'node:https';
 import { test } from 'tap';
 import { httpFailure, networkFailure } from '../../sdk/storage/http-failure.js';
 import { PassingFailure } from '../../sdk/storage/retry.js';
@@ -100,4 +103,18 @@ test('a network says what is wrong with it, and which server it led to', (t) => 
     t.equal(failure instanceof PassingFailure, passes, failure.message);
   }
   t.end();
+});
+
+test('a server without TLS is told from one that cannot be reached', async (t) => {
+  const server = createServer((_request, response) => response.end());
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const endpoint = `https://127.0.0.1:${address.port}`;
+  const [cause] = await once(request(endpoint).end(), 'error');
+  const failure = networkFailure({ ...place, endpoint, cause });
+  t.match(failure.message, /127\.0\.0\.1:\d+ does not speak HTTPS; write http:\/\/ in the endpoint/);
+  t.notOk(failure instanceof PassingFailure);
 });

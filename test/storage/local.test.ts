@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -162,6 +162,14 @@ test('an empty path is no folder, and nobody saws off the branch that he sits on
   }
   await t.rejects(localStore.remove(''), { code: 'E_URL' });
   t.same(await names(localStore.list(folder)), ['a.txt', 'in/b.txt']);
+});
+
+test('no file takes the place of a pipe or a device', async (t) => {
+  const folder = t.testdir();
+  execFileSync('mkfifo', [join(folder, 'pipe')]);
+  await t.rejects(localStore.write(join(folder, 'pipe'), Buffer.from('x')), { code: 'E_NOT_FILE' });
+  t.same(readdirSync(folder), ['pipe']);
+  t.ok(statSync(join(folder, 'pipe')).isFIFO());
 });
 
 test('locate sees through links, also where nothing stands yet', async (t) => {
