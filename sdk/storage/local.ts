@@ -84,7 +84,8 @@ export const localStore: Store = {
     const upload = await told(url, () => localUpload(localPath(url), plan));
     return {
       ...upload,
-      put: (part, data) => told(url, () => upload.put(part, data)),
+      write: (part, offset, data) => told(url, async () => upload.write?.(part, offset, data)),
+      put: (part, data, options) => told(url, () => upload.put(part, data, options)),
       finish: () => told(url, () => upload.finish()),
       abandon: () => told(url, () => upload.abandon()),
       leave: () => told(url, () => upload.leave()),

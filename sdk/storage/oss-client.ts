@@ -1,5 +1,5 @@
 /** The client of a bucket of Alibaba Cloud OSS: `ali-oss`, which signs (V4) and knows the XML, over a transport of our own. */
-import { PassThrough, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type OSS from 'ali-oss';
 import { z } from 'zod';
 import { StorageError } from '../base/errors.js';
@@ -92,11 +92,7 @@ export async function ossClient(bucket: string, settings: OssSettings): Promise<
     try {
       const given = HEAD.parse(res).headers;
       if (isPart) z.string().startsWith(`bytes ${start}-`).parse(given['content-range']);
-      const place = { doing: 'read', url: `oss://${bucket}/${key}`, endpoint } as const;
-      return {
-        body: ours(body, (cause) => asFailure(new OssFailure({ cause }), place)),
-        info: infoOf(key, given),
-      };
+      return { body, info: infoOf(key, given) };
     } catch (error) {
       body.destroy();
       throw error;
@@ -231,11 +227,3 @@ const INFO = z.object({
   'x-oss-hash-crc64ecma': z.string().optional(),
   etag: z.string(),
 });
-
-/** The body with failures of ours; whoever lets go of it lets go of the connection. */
-function ours(stream: Readable, fail: (cause: unknown) => StorageError): Readable {
-  const body = new PassThrough();
-  stream.once('error', (cause) => body.destroy(fail(cause)));
-  body.once('close', () => stream.destroy());
-  return stream.pipe(body);
-}

@@ -32,13 +32,21 @@ export async function runTrials({ places, first, runs, killedOf, always }: Trial
     if (!Number.isNaN(only) && seed !== only) continue;
     const kills = seed % killedOf === 0 ? 1 + (seed % 3) : 0;
     const { from, to } = pairs[seed % pairs.length];
+    // Not a measure of time: whatever ends has ended long before.
+    const guard = setTimeout(() => {
+      throw new Error(`SEED=${seed}, ${from.name} to ${to.name}, ${kills} kills: it does not end`);
+    }, HANGS_MS);
     try {
       await makeTrial({ seed, from, to, kills }, met);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`SEED=${seed}, ${from.name} to ${to.name}, ${kills} kills: ${reason}`, { cause: error });
+    } finally {
+      clearTimeout(guard);
     }
     met.runs++;
   }
   return met;
 }
+
+const HANGS_MS = 120_000;
