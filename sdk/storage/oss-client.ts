@@ -79,26 +79,6 @@ export async function ossClient(bucket: string, settings: OssSettings): Promise<
     });
   }
 
-  async function open(client: OSS, key: string, { start, end, version }: Parameters<ObjectClient['get']>[1]) {
-    const isPart = start > 0 || end !== undefined;
-    const last = end === undefined ? '' : end - 1;
-    const headers = {
-      // Else OSS gives the whole object for a range that it cannot serve.
-      ...(isPart && { Range: `bytes=${start}-${last}`, 'x-oss-range-behavior': 'standard' }),
-      ...(version !== undefined && { 'If-Match': version }),
-    };
-    const { stream, res } = await client.getStream(key, { headers });
-    const body = z.instanceof(Readable).parse(stream);
-    try {
-      const given = HEAD.parse(res).headers;
-      if (isPart) z.string().startsWith(`bytes ${start}-`).parse(given['content-range']);
-      return { body, info: infoOf(key, given) };
-    } catch (error) {
-      body.destroy();
-      throw error;
-    }
-  }
-
   return {
     head,
     page: (query) => run('list', query.prefix, (client) => listPage(client, query)),
@@ -217,6 +197,31 @@ function infoOf(key: string, headers: z.infer<typeof HEAD>['headers']): ObjectIn
     digest: sum === undefined ? undefined : { algorithm: 'crc64', value: sum },
     version: given.etag,
   };
+}
+
+/** Asks for bytes, and returns as soon as they begin to come. */
+async function open(
+  client: OSS,
+  key: string,
+  { start, end, version }: Parameters<ObjectClient['get']>[1],
+): ReturnType<ObjectClient['get']> {
+  const isPart = start > 0 || end !== undefined;
+  const last = end === undefined ? '' : end - 1;
+  const headers = {
+    // Else OSS gives the whole object for a range that it cannot serve.
+    ...(isPart && { Range: `bytes=${start}-${last}`, 'x-oss-range-behavior': 'standard' }),
+    ...(version !== undefined && { 'If-Match': version }),
+  };
+  const { stream, res } = await client.getStream(key, { headers });
+  const body = z.instanceof(Readable).parse(stream);
+  try {
+    const given = HEAD.parse(res).headers;
+    if (isPart) z.string().startsWith(`bytes ${start}-`).parse(given['content-range']);
+    return { body, info: infoOf(key, given) };
+  } catch (error) {
+    body.destroy();
+    throw error;
+  }
 }
 
 const INFO = z.object({
