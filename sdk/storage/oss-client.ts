@@ -220,6 +220,31 @@ function infoOf(key: string, headers: z.infer<typeof HEAD>['headers']): ObjectIn
   };
 }
 
+/** Asks for bytes, and returns as soon as they begin to come. */
+async function open(
+  client: OSS,
+  key: string,
+  { start, end, version }: Parameters<ObjectClient['get']>[1],
+): ReturnType<ObjectClient['get']> {
+  const isPart = start > 0 || end !== undefined;
+  const last = end === undefined ? '' : end - 1;
+  const headers = {
+    // Else OSS gives the whole object for a range that it cannot serve.
+    ...(isPart && { Range: `bytes=${start}-${last}`, 'x-oss-range-behavior': 'standard' }),
+    ...(version !== undefined && { 'If-Match': version }),
+  };
+  const { stream, res } = await client.getStream(key, { headers });
+  const body = z.instanceof(Readable).parse(stream);
+  try {
+    const given = HEAD.parse(res).headers;
+    if (isPart) z.string().startsWith(`bytes ${start}-`).parse(given['content-range']);
+    return { body, info: infoOf(key, given) };
+  } catch (error) {
+    body.destroy();
+    throw error;
+  }
+}
+
 const INFO = z.object({
   'content-length': z.string(),
   'content-range': z.string().optional(),
