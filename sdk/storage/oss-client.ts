@@ -1,5 +1,5 @@
 /** The client of a bucket of Alibaba Cloud OSS: `ali-oss`, which signs (V4) and knows the XML, over a transport of our own. */
-import { PassThrough, Readable } from 'node:stream';
+import { finished, PassThrough, Readable } from 'node:stream';
 import type OSS from 'ali-oss';
 import { z } from 'zod';
 import { StorageError } from '../base/errors.js';
@@ -235,7 +235,10 @@ const INFO = z.object({
 /** The body with failures of ours; whoever lets go of it lets go of the connection. */
 function ours(stream: Readable, fail: (cause: unknown) => StorageError): Readable {
   const body = new PassThrough();
-  stream.once('error', (cause) => body.destroy(fail(cause)));
+  // It may have failed before anybody could listen.
+  finished(stream, (cause) => {
+    if (cause) body.destroy(fail(cause));
+  });
   body.once('close', () => stream.destroy());
   return stream.pipe(body);
 }
