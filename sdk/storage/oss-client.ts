@@ -150,27 +150,6 @@ export async function ossClient(bucket: string, settings: OssSettings): Promise<
   };
 }
 
-/** Asks for an object's bytes. */
-async function open(client: OSS, key: string, { start, end, version }: Parameters<ObjectClient['get']>[1]) {
-  const isPart = start > 0 || end !== undefined;
-  const last = end === undefined ? '' : end - 1;
-  const headers = {
-    // Else OSS gives the whole object for a range that it cannot serve.
-    ...(isPart && { Range: `bytes=${start}-${last}`, 'x-oss-range-behavior': 'standard' }),
-    ...(version !== undefined && { 'If-Match': version }),
-  };
-  const { stream, res } = await client.getStream(key, { headers });
-  const body = z.instanceof(Readable).parse(stream);
-  try {
-    const given = HEAD.parse(res).headers;
-    if (isPart) z.string().startsWith(`bytes ${start}-`).parse(given['content-range']);
-    return { body, info: infoOf(key, given) };
-  } catch (error) {
-    body.destroy();
-    throw error;
-  }
-}
-
 const BUCKET_NAME = /^[a-z0-9_][a-z0-9_-]{1,61}[a-z0-9_]$/;
 
 /** ali-oss takes `/` away from the beginning of a key, which is then another object's; OSS has no such keys. */
