@@ -63,6 +63,7 @@ const MOST_BROKEN = 5;
 const SILENCE = 3;
 
 function readFailure(url: string, endpoint: string, cause: unknown): StorageError {
+  if (cause instanceof StorageError) return cause;
   // Node's parser: something stands behind the end of the body.
   if (cause instanceof Error && 'code' in cause && String(cause.code).startsWith('HPE_')) {
     return new PassingFailure(
