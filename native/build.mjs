@@ -85,7 +85,18 @@ async function build({ compiler, arch = process.arch, folder, portable = false, 
   try {
     const object = (name) => join(work, `${name}.o`);
     const sets = Object.keys(instructionSets[arch]);
-    const others = ['program', 'measure', 'dispatch', 'jpeg', 'photo', ...(portable ? ['glibc'] : [])];
+    const others = [
+      'program',
+      'measure',
+      'dispatch',
+      'jpeg',
+      'photo',
+      'parallel',
+      'shared_memory',
+      'network',
+      'mpi',
+      ...(portable ? ['glibc'] : []),
+    ];
     const compile = (name, ...args) => [...common, ...flags, ...args, '-c', join(here, `${name}.cpp`)];
     const perSet = sets.flatMap((set) => ['kernels', 'pixels'].map((name) => ({ set, name, file: `${name}-${set}` })));
     const waiting = [

@@ -8,7 +8,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define MINDTS_ABI 2
+#define MINDTS_ABI 3
 
 typedef struct mindts_program mindts_program;
 
@@ -46,6 +46,30 @@ int mindts_evaluate(mindts_program*, const uint8_t* images, const int32_t* label
 int mindts_predict(mindts_program*, const uint8_t* images, int32_t stored, const int32_t* order, int32_t count, float* outputs);
 // Ends a running mindts_train after its step; may be called from any thread.
 void mindts_stop(mindts_program*);
+
+// Ranks of one job that exchange numbers. Every call but abandon is made by all ranks, in the same order, and waits for the slowest,
+// `seconds` at most. Once one has failed all later ones fail. Errors are a sentence, cut at 511 bytes, in `error` (512).
+typedef struct mindts_communicator mindts_communicator;
+// On one machine: through shared memory that ranks find by a file's path, which rank 0 makes and removes. Null when it failed.
+mindts_communicator* mindts_join_memory(const char* path, int rank, int size, double seconds, char* error);
+// On several: through TCP; rank 0 listens there. token: what proves that a peer is of this job, at most 255 bytes.
+mindts_communicator* mindts_join_network(const char* host, int port, const char* token, int rank, int size, double seconds, char* error);
+// Under mpirun: through Open MPI's library; rank and size are MPI's.
+mindts_communicator* mindts_join_mpi(const char* library, int rank, int size, double seconds, char* error);
+// values[count] become the sum over ranks, the same bits on every rank. 0: it failed.
+int mindts_all_reduce(mindts_communicator*, float* values, int64_t count, double seconds, char* error);
+// all: [size][bytes], what every rank gave as `mine`.
+int mindts_all_gather(mindts_communicator*, const uint8_t* mine, int64_t bytes, uint8_t* all, double seconds, char* error);
+// bytes[count] become rank 0's.
+int mindts_broadcast(mindts_communicator*, uint8_t* bytes, int64_t count, double seconds, char* error);
+// Tells the others that this rank gives up, and why; may be called from any thread, while a call waits too.
+void mindts_abandon(mindts_communicator*, const char* reason);
+void mindts_leave(mindts_communicator*);
+// From now on mindts_train takes this rank's part of every batch and sums gradients over ranks; null: alone again. seconds: how
+// long a step may wait for the slowest rank.
+void mindts_set_communicator(mindts_program*, mindts_communicator*, double seconds);
+// Seconds that mindts_train has spent so far on exchanges, waiting for slower ranks included.
+double mindts_exchange_seconds(const mindts_program*);
 
 // Photos need no program. 0: not a JPEG of the usual kind, or damaged; nothing is left in mindts_error.
 int mindts_photo_size(const uint8_t* bytes, int32_t size, int32_t* width_height);

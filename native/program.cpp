@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "batch_statistics.h"
+#include "communicator.h"
 #include "find.h"
 #include "mindts.h"
 #include "threads.h"
@@ -47,6 +48,9 @@ struct mindts_program {
   std::vector<ThreadState> states;
   std::unique_ptr<Threads> threads;
   int64_t step = 0;
+  // The job's other ranks; null where there are none. patience: how long a step waits for the slowest, in seconds.
+  Communicator* communicator = nullptr;
+  double patience = 0, exchange_seconds = 0;
   std::string error;
   std::atomic<bool> stop{false};
 
@@ -395,5 +399,12 @@ int mindts_predict(mindts_program* p, const uint8_t* images, int32_t stored, con
 }
 
 void mindts_stop(mindts_program* p) { p->stop = true; }
+
+void mindts_set_communicator(mindts_program* p, mindts_communicator* c, double seconds) {
+  p->communicator = c ? communicator_of(c) : nullptr;
+  p->patience = seconds;
+}
+
+double mindts_exchange_seconds(const mindts_program* p) { return p->exchange_seconds; }
 
 }  // extern "C"

@@ -32,6 +32,8 @@ export class NetworkError extends MindtsError {}
 export class CheckpointError extends MindtsError {}
 /** An engine that is absent, or cannot run what it was given. */
 export class EngineError extends MindtsError {}
+/** Ranks of a job that do not find one another, or of which one is lost. */
+export class ParallelError extends MindtsError {}
 /** A training run that cannot go on. */
 export class TrainError extends MindtsError {}
 

@@ -47,6 +47,44 @@ export interface NativeLibrary {
     losses: Float32Array,
     results: Int32Array,
   ): Promise<number>;
+  /** Null when it failed; then `error` (512 bytes) holds a sentence. */
+  joinMemory(path: string, rank: number, size: number, seconds: number, error: Uint8Array): Promise<Pointer | null>;
+  joinNetwork(
+    host: string,
+    port: number,
+    token: string,
+    rank: number,
+    size: number,
+    seconds: number,
+    error: Uint8Array,
+  ): Promise<Pointer | null>;
+  joinMpi(library: string, rank: number, size: number, seconds: number, error: Uint8Array): Promise<Pointer | null>;
+  allReduce(
+    communicator: Pointer,
+    values: Float32Array,
+    count: number,
+    seconds: number,
+    error: Uint8Array,
+  ): Promise<number>;
+  allGather(
+    communicator: Pointer,
+    mine: Uint8Array,
+    bytes: number,
+    all: Uint8Array,
+    seconds: number,
+    error: Uint8Array,
+  ): Promise<number>;
+  broadcast(
+    communicator: Pointer,
+    bytes: Uint8Array,
+    count: number,
+    seconds: number,
+    error: Uint8Array,
+  ): Promise<number>;
+  abandon(communicator: Pointer, reason: string): void;
+  leave(communicator: Pointer): void;
+  setCommunicator(program: Pointer, communicator: Pointer | null, seconds: number): void;
+  exchangeSeconds(program: Pointer): number;
   evaluate(
     program: Pointer,
     images: Uint8Array,
@@ -66,7 +104,7 @@ export interface NativeLibrary {
   ): Promise<number>;
 }
 
-const ABI = 2;
+const ABI = 3;
 /** What builds the library: npm rebuilds what is installed, and not the clone one stands in. */
 const BUILD = packageRoot.includes(`${sep}node_modules${sep}`) ? 'npm rebuild mindts' : 'npm run build';
 const platform = `${process.platform}-${process.arch}`;
@@ -130,8 +168,36 @@ function bind(path: string): NativeLibrary {
   const layerSeconds = lib.func(
     'double mindts_layer_seconds(const char* set, const int32_t* op, int parameters, int batch, int threads, int rounds)',
   );
+  const joinMemory = lib.func(
+    'void* mindts_join_memory(const char* path, int rank, int size, double seconds, uint8_t* error)',
+  );
+  const joinNetwork = lib.func(
+    'void* mindts_join_network(const char* host, int port, const char* token, int rank, int size, double seconds, uint8_t* error)',
+  );
+  const joinMpi = lib.func(
+    'void* mindts_join_mpi(const char* library, int rank, int size, double seconds, uint8_t* error)',
+  );
+  const allReduce = lib.func(
+    'int mindts_all_reduce(void* c, float* values, int64_t count, double seconds, uint8_t* error)',
+  );
+  const allGather = lib.func(
+    'int mindts_all_gather(void* c, const uint8_t* mine, int64_t bytes, uint8_t* all, double seconds, uint8_t* error)',
+  );
+  const broadcast = lib.func(
+    'int mindts_broadcast(void* c, uint8_t* bytes, int64_t count, double seconds, uint8_t* error)',
+  );
   return {
     path,
+    joinMemory: (...args) => offLoop(joinMemory, args),
+    joinNetwork: (...args) => offLoop(joinNetwork, args),
+    joinMpi: (...args) => offLoop(joinMpi, args),
+    allReduce: (...args) => offLoop(allReduce, args),
+    allGather: (...args) => offLoop(allGather, args),
+    broadcast: (...args) => offLoop(broadcast, args),
+    abandon: lib.func('void mindts_abandon(void* c, const char* reason)'),
+    leave: lib.func('void mindts_leave(void* c)'),
+    setCommunicator: lib.func('void mindts_set_communicator(void* p, void* c, double seconds)'),
+    exchangeSeconds: lib.func('double mindts_exchange_seconds(void* p)'),
     error: lib.func('const char* mindts_error(void* p)'),
     instructionSets: () => names().split(','),
     peak: (...args) => offLoop(peak, args),
@@ -150,9 +216,9 @@ function bind(path: string): NativeLibrary {
 }
 
 /** Calls a C function on a thread of libuv's pool; the event loop goes on. */
-function offLoop(func: { async: (...args: never[]) => unknown }, args: readonly unknown[]): Promise<number> {
+function offLoop<T>(func: { async: (...args: never[]) => unknown }, args: readonly unknown[]): Promise<T> {
   return new Promise((resolve, reject) => {
-    const done = (error: unknown, result: number): void => (error ? reject(error) : resolve(result));
+    const done = (error: unknown, result: T): void => (error ? reject(error) : resolve(result));
     Reflect.apply(func.async, func, [...args, done]);
   });
 }

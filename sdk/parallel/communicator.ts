@@ -1,0 +1,89 @@
+/** The native library's communicators, typed: shared memory, TCP, Open MPI. All wait off the event loop. */
+import { ParallelError } from '../base/errors.js';
+import type { Rank } from '../base/rank.js';
+import { loadLibrary, type NativeLibrary, type Pointer } from '../engine/native/library.js';
+import type { Rendezvous } from './rendezvous.js';
+
+/** How long calls wait for the slowest rank, if they are not told. */
+const SECONDS = 1800;
+
+/** Numbers and bytes that the ranks of a job exchange. All ranks make the same calls in the same order. */
+export interface Communicator {
+  /** For programs, which exchange gradients without leaving native code. */
+  readonly pointer: Pointer;
+  /** Replaces numbers by their sum over ranks, in the order of ranks: the same bits on every rank. */
+  allReduce(values: Float32Array): Promise<void>;
+  /** What every rank gave, `bytes.length` of each, which is the same on all; `seconds`: how long to wait for the slowest. */
+  allGather(bytes: Uint8Array, options?: { readonly seconds?: number }): Promise<readonly Uint8Array[]>;
+  /** Replaces bytes by rank 0's. */
+  broadcast(bytes: Uint8Array): Promise<void>;
+  /** Tells the others that this rank gives up, and why. */
+  abandon(reason: string): void;
+  /** Frees what it holds. */
+  leave(): void;
+}
+
+/**
+ * Meets the other ranks.
+ *
+ * @param options seconds: how long to wait for the slowest
+ * @throws ParallelError `E_RANKS_JOIN` when they do not come; EngineError `E_NATIVE_ABSENT` without the native library
+ */
+export async function openCommunicator(
+  { id, size }: Rank,
+  rendezvous: Rendezvous,
+  { seconds }: { readonly seconds: number },
+): Promise<Communicator> {
+  const library = loadLibrary();
+  const error = new Uint8Array(512);
+  const pointer = await join(library, rendezvous, { id, size, seconds, error });
+  if (pointer === null) throw new ParallelError('E_RANKS_JOIN', sentence(error));
+  let isOpen = true;
+
+  async function call(run: (said: Uint8Array) => Promise<number>): Promise<void> {
+    const said = new Uint8Array(512);
+    if (!isOpen) throw new ParallelError('E_CLOSED', 'this rank has left its job');
+    if ((await run(said)) === 0) throw new ParallelError('E_RANK_LOST', sentence(said));
+  }
+
+  return {
+    pointer,
+    allReduce: (values) => call((said) => library.allReduce(pointer, values, values.length, SECONDS, said)),
+    async allGather(bytes, { seconds: limit = SECONDS } = {}) {
+      const all = new Uint8Array(size * bytes.length);
+      await call((said) => library.allGather(pointer, bytes, bytes.length, all, limit, said));
+      return Array.from({ length: size }, (_, i) => all.subarray(i * bytes.length, (i + 1) * bytes.length));
+    },
+    broadcast: (bytes) => call((said) => library.broadcast(pointer, bytes, bytes.length, SECONDS, said)),
+    abandon: (reason) => {
+      if (isOpen) library.abandon(pointer, reason);
+    },
+    leave() {
+      if (isOpen) library.leave(pointer);
+      isOpen = false;
+    },
+  };
+}
+
+function join(
+  library: NativeLibrary,
+  rendezvous: Rendezvous,
+  { id, size, seconds, error }: { id: number; size: number; seconds: number; error: Uint8Array },
+): Promise<Pointer | null> {
+  switch (rendezvous.kind) {
+    case 'memory':
+      return library.joinMemory(rendezvous.path, id, size, seconds, error);
+    case 'network': {
+      const { host, port, token } = rendezvous;
+      return library.joinNetwork(host, port, token, id, size, seconds, error);
+    }
+    case 'mpi':
+      return library.joinMpi('libmpi.so.40', id, size, seconds, error);
+    default:
+      throw rendezvous satisfies never;
+  }
+}
+
+function sentence(error: Uint8Array): string {
+  return Buffer.from(error.subarray(0, error.indexOf(0))).toString();
+}
