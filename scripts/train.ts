@@ -39,8 +39,13 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   if (!output.resume) startFromCheckpoint(model);
 
   // Train, save, copy back.
-  const { save_checkpoint_steps: saveCheckpointSteps, keep_checkpoint_max: keepCheckpointMax } = args;
-  const checkpoints = new mindts.ModelCheckpoint({ folder: output.folder, saveCheckpointSteps, keepCheckpointMax });
+  const {
+    save_checkpoint_steps: saveCheckpointSteps,
+    keep_checkpoint_max: keepCheckpointMax,
+    ckpt_per_rank: perRank,
+  } = args;
+  const saving = { folder: output.folder, saveCheckpointSteps, keepCheckpointMax, perRank };
+  const checkpoints = new mindts.ModelCheckpoint(saving);
   mindts.log.info(`training ${network.name} on ${trainSet.size} images: ${engine.description}`);
   const history = await model.train(trainSet, {
     epochs: args.epoch_size,
