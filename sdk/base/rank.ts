@@ -1,4 +1,5 @@
 /** Which of a job's processes this one is, from the variables of whatever started it. */
+import { availableParallelism } from 'node:os';
 import { ParallelError } from './errors.js';
 import { type Environment, paiName, slurmCounts, variable, volcanoTask } from './rank-variables.js';
 
@@ -54,6 +55,15 @@ export function startedAs(env: Environment = process.env): {
   }
   if (incomplete !== undefined) throw incomplete;
   return ALONE;
+}
+
+/**
+ * Processors for each rank of this machine, at least 1.
+ *
+ * @throws ParallelError `E_RANK` as `currentRank` does
+ */
+export function processorsPerRank(): number {
+  return Math.max(1, Math.floor(availableParallelism() / currentRank().localSize));
 }
 
 /** Every variable by which `startedAs` knows a rank: what starts ranks of its own takes them out of their environment. */

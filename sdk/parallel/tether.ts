@@ -1,0 +1,16 @@
+/**
+ * Loaded before the script of a rank that `mindts launch` started: the rank ends when its launcher has, which one that was killed
+ * could not tell it. It notices by the pipe between them, which the system closes.
+ */
+import { isMainThread } from 'node:worker_threads';
+import { log } from '../base/log.js';
+
+// Worker threads load this too, but the pipe is not theirs.
+if (isMainThread && process.connected) {
+  process.once('disconnect', () => {
+    log.error('mindts launch, which started this rank, was ended: stopping; --resume goes on from the last checkpoint');
+    process.exit(1);
+  });
+  // A rank whose work is done ends, though the launcher is there.
+  process.channel?.unref();
+}
