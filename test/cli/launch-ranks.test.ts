@@ -162,13 +162,16 @@ test('a rank that fails while it is ordered to stop is an error all the same', a
   t.match(await job.ended, { code: 1, stderr: 'mindts: rank 1 ended with exit code 1\n' });
 });
 
-test('ranks whose launcher was killed stop, and say why', async (t) => {
-  const { file, cache } = script(t, SAYING);
+test('ranks whose launcher was killed stop, say why, and leave nothing behind', async (t) => {
+  const { file, cache } = script(t, `console.log('meet at', process.env.MINDTS_RENDEZVOUS);\n${SAYING}`);
   const job = start(['launch', '--nproc', '2', file], { cache });
   await bothReady(job);
   job.child.kill('SIGKILL');
   const ended = await job.ended;
   t.equal(ended.code, 'SIGKILL');
+  const folder = dirname(/meet at (.*)/.exec(ended.stdout)?.[1] ?? '.');
+  t.match(folder, /mindts-launch-\w+$/);
+  t.notOk(existsSync(folder));
   t.match(lines(ended).toSorted(), [
     /^mindts: mindts launch, which started this rank, was ended: stopping/,
     /^mindts: rank 1: mindts launch, which started this rank, was ended: stopping/,
@@ -239,6 +242,10 @@ test('a wrong command line is refused in one line', async (t) => {
     [[...many, file], /^mindts: --nnodes 2 needs --master_addr/],
     [[...many, '--node_rank', '2', file], /^mindts: --node_rank 2: expected less than --nnodes, which is 2\n$/],
   ] as const) {
-    t.match(await run(['launch', ...args], { cache, cwd: dirname(file) }), { code: 2, stdout: NOTHING, stderr: message });
+    t.match(await run(['launch', ...args], { cache, cwd: dirname(file) }), {
+      code: 2,
+      stdout: NOTHING,
+      stderr: message,
+    });
   }
 });
