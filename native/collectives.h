@@ -38,7 +38,7 @@ class Collectives : public Communicator {
   void be_patient(Time since, int peer);
   Time patience_ends(Time since) const { return since + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds_)); }
 
-  const std::unique_ptr<Mesh> mesh_;
+  std::unique_ptr<Mesh> mesh_;
 
  private:
   enum class Kind : uint64_t { all_reduce, all_gather, broadcast };

@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -176,6 +178,28 @@ std::string address_of(const Descriptor& connection) {
   socklen_t length = sizeof address;
   if (getpeername(connection.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) return "";
   return text_of(address, length);
+}
+
+std::vector<std::string> own_addresses() {
+  std::vector<std::string> all;
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) == 0) {
+    const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(list, freeifaddrs);
+    // IPv6 between two machines only where there is nothing else.
+    for (const int family : {AF_INET, AF_INET6}) {
+      for (const ifaddrs* each = list; each; each = each->ifa_next) {
+        if (!each->ifa_addr || each->ifa_addr->sa_family != family || !(each->ifa_flags & IFF_UP)) continue;
+        sockaddr_storage address{};
+        const socklen_t length = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+        std::memcpy(&address, each->ifa_addr, length);
+        const std::string text = text_of(address, length);
+        // Link-local ones have a scope (%eth0) that is only good here.
+        if (!text.empty() && !is_loopback(text) && text.find('%') == std::string::npos) all.push_back(text);
+      }
+    }
+  }
+  all.push_back("127.0.0.1");
+  return all;
 }
 
 bool is_loopback(const std::string& address) { return address == "::1" || address.compare(0, 4, "127.") == 0; }

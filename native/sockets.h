@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace mindts {
 
@@ -44,6 +45,8 @@ Descriptor accept_from(const Descriptor& listener);
 Descriptor connect_to(const std::string& host, int port, Time limit, std::string& why);
 // "10.0.0.3"
 std::string address_of(const Descriptor& connection);
+// Of this machine, by which others may reach it: those of its networks first, at last its own loopback.
+std::vector<std::string> own_addresses();
 bool is_loopback(const std::string& address);
 // The end to read from, and the end to write to.
 std::pair<Descriptor, Descriptor> open_pipe();
