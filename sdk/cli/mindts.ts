@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   train: { description: 'train LeNet-5, or a relative, on an MNIST-format data set', load: launchFile('train') },
   inference: { description: 'classify a test set with a trained checkpoint', load: launchFile('inference') },
   read_imagenet: { description: 'read a folder of photos once, as training would', load: launchFile('read_imagenet') },
+  launch: {
+    description: 'start a script as several ranks, which train together',
+    load: async () => (await import('./launch-ranks.js')).launchRanks,
+  },
   ckpt: { description: 'look into checkpoints and convert them', load: async () => (await import('./ckpt.js')).ckpt },
   dataset: { description: 'make and look into data sets', load: async () => (await import('./dataset.js')).dataset },
   fs: {
