@@ -13,7 +13,7 @@ import { helpText } from '../args/help.js';
 import { flag, type Options, text } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
 import { readRegular } from '../base/files.js';
-import { log } from '../base/log.js';
+import { isFirstRank, log } from '../base/log.js';
 import { packageRoot } from '../base/package.js';
 import { currentRank } from '../base/rank.js';
 import { joinRanks, leaveRanks } from '../parallel/ranks.js';
@@ -76,6 +76,7 @@ export function launch<V extends object>(
   const path = fileURLToPath(url);
   const run: LaunchFile = async (argv) => {
     if (wantsHelp(argv)) {
+      if (!isFirstRank()) return;
       const { description, examples = [], options } = spec;
       // Whoever started the file by path starts it so again; else `mindts` found it by its name.
       const name = isStartedFile(path) ? `node ${basename(path)}` : `mindts ${basename(path).replace(/\.\w+$/, '')}`;
