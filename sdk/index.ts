@@ -56,6 +56,7 @@ export { adam, type Optimizer, sgd } from './nn/optimizers.js';
 export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './nn/pooling.js';
 export type { Layer, Value, WeightOptions, Window } from './nn/value.js';
 export type { WindowOptions } from './nn/window.js';
+export { joinRanks, leaveRanks, type Ranks, theseRanks } from './parallel/ranks.js';
 export { type Output, prepareOutput } from './platform/output.js';
 export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
 export { copy, copyParallel } from './storage/copy.js';

@@ -15,6 +15,8 @@ import { parseOptions, wantsHelp } from '../args/parse.js';
 import { readRegular } from '../base/files.js';
 import { log } from '../base/log.js';
 import { packageRoot } from '../base/package.js';
+import { currentRank } from '../base/rank.js';
+import { joinRanks, leaveRanks } from '../parallel/ranks.js';
 import { read } from '../storage/calls.js';
 import { localPathOf } from '../storage/stores.js';
 import { deviceOptions, imagenetOptions, networkOptions, startOptions, trainingOptions } from './options.js';
@@ -27,6 +29,8 @@ export interface LaunchSpec<V> {
   /** A file of `configs/` that holds defaults; what the file named by `--config` says goes before it. */
   readonly config?: string;
   readonly examples?: readonly string[];
+  /** Whether all ranks of a job run it together, or the first alone and the others end at once. Default `first`. */
+  readonly ranks?: 'first' | 'all';
 }
 
 /** What a launch file's job gets beside its arguments. */
@@ -89,9 +93,21 @@ export function launch<V extends object>(
           if (file) Object.assign(config, await readConfig(file, spec.options, { also: SHARED, read: readAnywhere }));
         }
         const { values, warnings, positionals } = parseOptions(spec.options, argv, { config, also: COMMON });
-        for (const warning of warnings) log.warn(warning);
-        if (positionals.length > 0) log.warn(`passed over words that belong to no flag: ${positionals.join(' ')}`);
-        await job(values, { signal: interruption.signal });
+        const rank = currentRank();
+        if (rank.id > 0 && spec.ranks !== 'all') return;
+        // Once is enough.
+        if (rank.id === 0) {
+          for (const warning of warnings) log.warn(warning);
+          if (positionals.length > 0) log.warn(`passed over words that belong to no flag: ${positionals.join(' ')}`);
+        }
+        if (spec.ranks === 'all') await joinRanks();
+        try {
+          await job(values, { signal: interruption.signal });
+        } catch (error) {
+          leaveRanks(error instanceof Error ? error.message : String(error));
+          throw error;
+        }
+        leaveRanks();
       },
       interruption.exitCode,
     );

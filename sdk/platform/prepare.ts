@@ -12,6 +12,7 @@ import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
+import { theseRanks } from '../parallel/ranks.js';
 import { stat as fileAt } from '../storage/calls.js';
 import { copy, copyParallel } from '../storage/copy.js';
 import { showCopy } from '../storage/show-copy.js';
@@ -26,7 +27,8 @@ import { onPlatform, workFolder } from './work-folders.js';
 export const BUILTIN_DIGITS = 'builtin:digits';
 
 /**
- * Makes a data set readable on this machine and says where it lies.
+ * Makes a data set readable on this machine and says where it lies. Of several ranks the first of each machine does it, and the others
+ * wait for its word.
  *
  * A local folder is read where it is; one in any other store is copied first. An archive (a zip, tar or tar.gz), or a folder
  * holding one archive and nothing else, is unpacked into the work folder while it comes, without a copy of its own, and kept
@@ -40,6 +42,10 @@ export async function prepareData(
   dataUrl: string,
   { name }: { readonly name?: string | undefined } = {},
 ): Promise<string> {
+  return theseRanks().onFirstOfNode(() => prepareHere(dataUrl, name));
+}
+
+async function prepareHere(dataUrl: string, name: string | undefined): Promise<string> {
   if (dataUrl === BUILTIN_DIGITS) return drawDigits();
   if (dataUrl.startsWith('builtin:')) {
     throw new DatasetError('E_DATA_URL', `${called(dataUrl, name)}: there is only ${BUILTIN_DIGITS}`);
@@ -57,7 +63,7 @@ export async function prepareData(
     return innermost(folder);
   }
   const archive = await onlyArchive(dataUrl, store, name);
-  if (archive !== undefined) return prepareData(archive, { name });
+  if (archive !== undefined) return prepareHere(archive, name);
   return innermost(localPathOf(dataUrl) ?? (await copyHere(dataUrl, name)));
 }
 
@@ -69,6 +75,10 @@ export async function prepareData(
 export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
+  return theseRanks().onFirstOfNode(() => copyFileHere(url));
+}
+
+async function copyFileHere(url: string): Promise<string> {
   const { kind } = await fileAt(url);
   if (kind === 'folder') throw new StorageError('E_NOT_FILE', `${shownUrl(url)} is a folder: name a checkpoint in it`);
   // A name like %2e%2e%2fx leads out of the folder, and is refused.
@@ -85,6 +95,11 @@ export async function fetchFile(url: string): Promise<string> {
 export async function fetchCheckpoint(url: string): Promise<string> {
   const path = await fetchFile(url);
   if (localPathOf(url) !== undefined || !url.endsWith('.json')) return path;
+  return theseRanks().onFirstOfNode(() => copyWeightsOf(url, path));
+}
+
+/** The files of weights that a copied `model.json` names, to where it lies. */
+async function copyWeightsOf(url: string, path: string): Promise<string> {
   const folder = url.slice(0, url.lastIndexOf('/'));
   const { manifest } = parseModelJson(await readFile(path), shownUrl(url));
   for (const name of manifest.flatMap(({ paths }) => paths))
