@@ -83,8 +83,9 @@ const EXPECTED: Readonly<Record<Exclude<State, 'end'>, (close: string) => string
 };
 
 const SPACE = /[ \t\r\n]*/y;
-const STRING = /"(?:[^"\\\0-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-const SCALAR = new RegExp(`${STRING.source}|-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?|true|false|null`, 'y');
+// All characters from the space up, but the quote and the backslash.
+const STRING = /"(?:[ !#-[\]-\u{10FFFF}]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/uy;
+const SCALAR = new RegExp(`${STRING.source}|-?(?:0|[1-9]\\d*)(?:\\.\\d+)?(?:[eE][+-]?\\d+)?|true|false|null`, 'uy');
 
 function endOf(token: RegExp, text: string, at: number): number | undefined {
   token.lastIndex = at;

@@ -134,7 +134,7 @@ const MARK = '\uE000';
 
 function nameFault(name: string, before: readonly NamedUrl[]): string | undefined {
   const folder = folderNameOf(name);
-  if (!isBelow(folder) || /[/\\\0-\x1f]/.test(folder)) {
+  if (!isBelow(folder) || /[/\\\p{Cc}]/u.test(folder)) {
     return `the name ${JSON.stringify(name)} is to be that of a folder, without / and \\: rename it`;
   }
   const other = before.find((one) => folderNameOf(one.name).toLowerCase() === folder.toLowerCase());
