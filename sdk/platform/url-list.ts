@@ -105,7 +105,7 @@ function* unmangled(given: string): Generator<string> {
 function notJson(given: string, listed: Listed): string {
   const fault = jsonFault(given);
   if (fault === undefined) return `${excerpt(given, 0)} is JSON, but no list: write ${SHAPE[listed]}`;
-  const place = fault.at === given.length ? 'at its end' : `at character ${fault.at + 1}, marked »`;
+  const place = fault.at === given.length ? 'at its end' : `at character ${fault.at + 1}`;
   return `this is not JSON: expected ${fault.expected} ${place}: ${excerpt(given, fault.at)}${adviceOn(given, listed)}`;
 }
 
@@ -116,17 +116,21 @@ function adviceOn(given: string, listed: Listed): string {
   return '';
 }
 
-/** What stands around a place, which is marked; user names and passwords in URLs are left out. */
+/** What stands around a place, which is marked unless it lies in what nobody may see. */
 function excerpt(given: string, at: number): string {
-  const marked = redactUrl(`${given.slice(0, at)}${MARK}${given.slice(at)}`);
+  const marked = withoutLogins(redactUrl(`${given.slice(0, at)}${MARK}${given.slice(at)}`));
   const place = marked.includes(MARK) ? marked.indexOf(MARK) : 0;
   const start = Math.max(0, place - 40);
   const end = place + 41;
-  const cut = marked
-    .slice(start, end)
-    .replace(MARK, at === given.length ? '' : '»')
-    .replaceAll(/\s+/g, ' ');
-  return `${start > 0 ? '…' : ''}${cut}${end < marked.length ? '…' : ''}`;
+  const cut = marked.slice(start, end).replace(MARK, at === 0 || at === given.length ? '' : '»');
+  return `${start > 0 ? '…' : ''}${cut.replaceAll(/\s+/g, ' ')}${end < marked.length ? '…' : ''}`;
+}
+
+/** What is broken may be a URL, too, so that its user name and password are found by their `:` and `@` alone. */
+function withoutLogins(text: string): string {
+  return text
+    .replaceAll(/[^\s"'/]*:[^\s"']*@/g, '…@')
+    .replaceAll(/(:\/\/[^\s"'/:]*:)(?!\d+(?:[\s"'/]|$))[^\s"'/]+/g, '$1…');
 }
 
 /** A character of no language, to find the place again. */
