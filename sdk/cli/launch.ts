@@ -110,6 +110,7 @@ export function launch<V extends object>(
           if (positionals.length > 0) log.warn(`passed over words that belong to no flag: ${positionals.join(' ')}`);
         }
         if (spec.ranks === 'all') await joinRanks();
+        if (rank.size > 1) log.info(`${rank.size} ranks, ${rank.localSize} of them on this machine`);
         try {
           await job(values, { signal: interruption.signal });
         } catch (error) {

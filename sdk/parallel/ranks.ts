@@ -3,7 +3,6 @@
  * on what prepares data, trains and writes results asks `theseRanks()` what is its own to do.
  */
 import { ParallelError } from '../base/errors.js';
-import { log } from '../base/log.js';
 import { currentRank, type Rank } from '../base/rank.js';
 import { type Communicator, openCommunicator } from './communicator.js';
 import { rendezvousOf } from './rendezvous.js';
@@ -66,7 +65,6 @@ export async function joinRanks(): Promise<Ranks> {
   if (rank.size === 1) return joined;
   const communicator = await openCommunicator(rank, rendezvousOf(rank), { seconds: waitSeconds() });
   joined = ranksOver(rank, communicator);
-  log.info(`rank ${rank.id} of ${rank.size}`);
   return joined;
 }
 
