@@ -120,8 +120,9 @@ function targetOf(
 }
 
 async function bringOne(url: string, target: string, needsUnzip: boolean): Promise<void> {
-  const { kind } = await stat(url);
-  if (kind === 'file' && needsUnzip) return unpackHere(url, target);
+  const entry = await stat(url);
+  const { kind } = entry;
+  if (kind === 'file' && needsUnzip) return unpackHere(url, target, entry);
   const said = await showCopy(url, (onProgress) => {
     if (kind === 'folder') return copyParallel(url, target, { onProgress });
     const file = target.endsWith(`/${nameOf(url)}`) ? target : joinUrl(target, nameOf(url));

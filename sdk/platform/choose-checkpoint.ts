@@ -44,7 +44,8 @@ export async function chooseCheckpoint(
     if (!(await hasMnist(folder, 'train')) && !(await hasMnist(folder, 'test')))
       found.push(...(await checkpointsIn(folder)));
   }
-  return found.length === 0 ? undefined : onlyOne(found, 'the data sets');
+  if (found.length > 1) throw severalOf('the data sets hold', found);
+  return found.at(0);
 }
 
 /**

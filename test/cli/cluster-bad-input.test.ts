@@ -94,7 +94,9 @@ test('an archive that holds something else shows what; where several data sets w
 });
 
 test('a model that cannot be meant is refused, and what to give instead is said', async (t) => {
-  const root = t.testdir({ given: { two: { 'a.safetensors': '', 'b.caffemodel': '', 'c.txt': '' }, none: { 'c.txt': '' } } });
+  const root = t.testdir({
+    given: { two: { 'a.safetensors': '', 'b.caffemodel': '', 'c.txt': '' }, none: { 'c.txt': '' } },
+  });
   const given = (name: string) => join(root, 'given', name);
   await writeDigits(given('set'), { train: 60, test: 20 });
   execFileSync('tar', ['-C', given('two'), '-czf', given('two.tar.gz'), 'a.safetensors', 'b.caffemodel']);

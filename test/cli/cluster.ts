@@ -18,6 +18,8 @@ export interface Cluster {
   /** Images of its test set. */
   readonly tests: number;
   readonly env: Readonly<Record<string, string>>;
+  /** What its servers were asked: `GET /bucket/key 200`. */
+  readonly asked: readonly string[];
   /** What lies in a bucket under a prefix, by its key. */
   objects(bucket: string, prefix?: string): Map<string, Buffer>;
   put(bucket: string, key: string, file: string): Promise<void>;
@@ -48,6 +50,7 @@ export async function startCluster(t: Test, { real = false } = {}): Promise<Clus
     set: isReal ? 'MNIST' : 'small digits',
     tests: (await mnist(existsSync(join(set, 'MNISTData')) ? join(set, 'MNISTData') : set, { split: 'test' })).size,
     env,
+    asked: server.asked,
     objects(bucket, prefix = '') {
       const all = [...(server.buckets.get(bucket)?.objects ?? [])];
       return new Map(
