@@ -7,7 +7,7 @@ import { log } from '../base/log.js';
 import { theseRanks } from '../parallel/ranks.js';
 import { copy, copyParallel } from '../storage/copy.js';
 import { nameOf, shownUrl } from '../storage/url.js';
-import { value } from './c2net-settings.js';
+import { variableValue } from './c2net-settings.js';
 import { workFolder } from './work-folders.js';
 
 /**
@@ -18,7 +18,9 @@ import { workFolder } from './work-folders.js';
  * outputUrl('s3://bucket/out'); // 's3://bucket/out'
  */
 export function outputUrl(given: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
-  return given ?? value(env, 'OUTPUT_URL') ?? value(env, 'LOCAL_OUTPUT_PATH') ?? collectedFolder();
+  // Where the platform has mounted the folder it wants no copy.
+  const url = env['DATA_DOWNLOAD_METHOD'] === 'MOUNT' ? undefined : variableValue(env, 'OUTPUT_URL');
+  return given ?? url ?? variableValue(env, 'LOCAL_OUTPUT_PATH') ?? collectedFolder();
 }
 
 /**

@@ -42,37 +42,38 @@ export function readC2netSettings(env: NodeJS.ProcessEnv = process.env): C2netSe
   const method = METHOD.safeParse(env['DATA_DOWNLOAD_METHOD']).data;
   if (method === undefined) {
     const given = env['DATA_DOWNLOAD_METHOD'] ?? 'not set';
-    throw wrong(
+    throw wrongVariable(
       'DATA_DOWNLOAD_METHOD',
       `is ${given}: the platform sets MOXING, to copy, or MOUNT, where data is there already`,
     );
   }
   const supply = (kind: Supply['kind'], prefix: string, read: (url: string) => readonly NamedUrl[]): Supply => {
-    const url = method === 'MOUNT' ? undefined : value(env, `${prefix}_URL`);
+    const url = method === 'MOUNT' ? undefined : variableValue(env, `${prefix}_URL`);
     const sources = url === undefined ? [] : read(url);
-    const path = value(env, `LOCAL_${prefix}_PATH`);
+    const path = variableValue(env, `LOCAL_${prefix}_PATH`);
     if (sources.length > 0 && path === undefined) {
-      throw wrong(`LOCAL_${prefix}_PATH`, `is not set: it says where to bring what ${prefix}_URL names`);
+      throw wrongVariable(`LOCAL_${prefix}_PATH`, `is not set: it says where to bring what ${prefix}_URL names`);
     }
     // A folder to which nothing was brought is not where anything lies.
     const isThere = method === 'MOUNT' || sources.length > 0;
     return { kind, path: isThere ? path : undefined, sources, needsUnzip: yes(env, `${prefix}_NEED_UNZIP`) };
   };
-  const outputPath = value(env, 'LOCAL_OUTPUT_PATH');
-  if (outputPath === undefined) throw wrong('LOCAL_OUTPUT_PATH', 'is not set: it says where results are written');
+  const outputPath = variableValue(env, 'LOCAL_OUTPUT_PATH');
+  if (outputPath === undefined)
+    throw wrongVariable('LOCAL_OUTPUT_PATH', 'is not set: it says where results are written');
   return {
     method,
     code: supply('code', 'CODE', (url) => [{ name: nameOf(url), url }]),
     dataset: supply('dataset', 'DATASET', (list) => entries('DATASET_URL', list, 'dataset')),
     pretrainModel: supply('pretrainmodel', 'PRETRAIN_MODEL', (list) => entries('PRETRAIN_MODEL_URL', list, 'model')),
     outputPath,
-    outputUrl: value(env, 'OUTPUT_URL'),
-    tensorboardPath: value(env, 'LOCAL_TENSORBOARD_PATH'),
+    outputUrl: variableValue(env, 'OUTPUT_URL'),
+    tensorboardPath: variableValue(env, 'LOCAL_TENSORBOARD_PATH'),
   };
 }
 
 /** The error for a variable. */
-export function wrong(name: string, what: string): ArgumentError {
+export function wrongVariable(name: string, what: string): ArgumentError {
   return new ArgumentError('E_ENVIRONMENT', `the variable ${name} ${what}`);
 }
 
@@ -84,7 +85,7 @@ const NOTHING: ReadonlySet<string> = new Set(['None', 'none', 'null', 'undefined
 const warned = new Set<string>();
 
 /** A variable's value; undefined where it is empty, and where it is a word for nothing, which is said once. */
-export function value(env: NodeJS.ProcessEnv, name: string): string | undefined {
+export function variableValue(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const given = env[name]?.trim() ?? '';
   if (given === '') return undefined;
   if (!NOTHING.has(given)) return given;
@@ -94,13 +95,13 @@ export function value(env: NodeJS.ProcessEnv, name: string): string | undefined 
 }
 
 function yes(env: NodeJS.ProcessEnv, name: string): boolean {
-  const given = value(env, name)?.toLowerCase() ?? 'false';
+  const given = variableValue(env, name)?.toLowerCase() ?? 'false';
   if (given === 'true' || given === 'false') return given === 'true';
-  throw wrong(name, `is ${given}: expected true or false`);
+  throw wrongVariable(name, `is ${given}: expected true or false`);
 }
 
 function entries(name: string, given: string, listed: 'dataset' | 'model'): readonly NamedUrl[] {
   const read = readUrlList(given, listed);
-  if ('fault' in read) throw wrong(name, `cannot be read: ${read.fault}`);
+  if ('fault' in read) throw wrongVariable(name, `cannot be read: ${read.fault}`);
   return read.list;
 }

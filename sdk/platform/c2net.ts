@@ -10,7 +10,7 @@ import { stat } from '../storage/calls.js';
 import { copy, copyParallel } from '../storage/copy.js';
 import { showCopy } from '../storage/show-copy.js';
 import { joinUrl, nameOf } from '../storage/url.js';
-import { type C2netSettings, readC2netSettings, type Supply, wrong } from './c2net-settings.js';
+import { type C2netSettings, readC2netSettings, type Supply, wrongVariable } from './c2net-settings.js';
 import { flushDisk } from './flush-disk.js';
 import { unpackHere } from './unpack-here.js';
 import { folderNameOf, type NamedUrl } from './url-list.js';
@@ -64,7 +64,8 @@ export async function prepare(): Promise<C2netContext> {
 export async function uploadOutput(): Promise<string> {
   const { method, outputPath, outputUrl } = readC2netSettings();
   if (method === 'MOUNT') return outputPath;
-  if (outputUrl === undefined) throw wrong('OUTPUT_URL', `is not set: it says where to copy what is in ${outputPath}`);
+  if (outputUrl === undefined)
+    throw wrongVariable('OUTPUT_URL', `is not set: it says where to copy what is in ${outputPath}`);
   await theseRanks().onFirst(async () => {
     const said = await showCopy(outputPath, (onProgress) => copyParallel(outputPath, outputUrl, { onProgress }));
     log.info(`copied ${said}`);

@@ -45,7 +45,7 @@ export async function prepareDataSets({
     try {
       folders.set(folderNameOf(name), await prepareData(url, { name: folderNameOf(name) }));
     } catch (error) {
-      if (!(error instanceof MindtsError)) throw error;
+      if (!(error instanceof MindtsError) || wanted.length === 1) throw error;
       failures.push(error.message.startsWith('data set ') ? error.message : `data set ${name}: ${error.message}`);
     }
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { makeZip } from '../../sdk/archive/make-zip.js';
 import { prepare, uploadOutput } from '../../sdk/platform/c2net.js';
-import { value } from '../../sdk/platform/c2net-settings.js';
+import { variableValue } from '../../sdk/platform/c2net-settings.js';
 import { copyParallel } from '../../sdk/storage/copy.js';
 import { OBS_KEY, startObsServer } from '../services/obs-server.js';
 
@@ -151,7 +151,7 @@ test('variables that are missing or wrong are named; the word None is none', asy
   t.match(await prepare(), { codePath: undefined, datasetPath: undefined, pretrainModelPath: undefined });
   await t.rejects(uploadOutput(), { code: 'E_ENVIRONMENT', message: /the variable OUTPUT_URL is not set: .*output/ });
   t.same(server.asked, [], 'nobody was asked for None');
-  t.equal(value({ A: ' None ' }, 'A'), undefined);
+  t.equal(variableValue({ A: ' None ' }, 'A'), undefined);
 
   env();
   writeFileSync(at('output', 'a.ckpt'), '3');
