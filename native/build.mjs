@@ -47,7 +47,7 @@ const instructionSets = {
 };
 const extension = process.platform === 'darwin' ? 'dylib' : 'so';
 // What native/glibc.cpp binds to older versions.
-const wrapped = ['log', 'pow', 'pthread_create', 'pthread_join'];
+const wrapped = ['log', 'pow', 'pthread_create', 'pthread_join', 'dlopen', 'dlsym', 'dlerror'];
 
 /** The sources and this file, as one hash: a library is built again when it changes. */
 function sourceHash() {
@@ -87,12 +87,18 @@ async function build({ compiler, arch = process.arch, folder, portable = false, 
     const sets = Object.keys(instructionSets[arch]);
     const others = [
       'program',
+      'train',
       'measure',
       'dispatch',
       'jpeg',
       'photo',
       'parallel',
       'shared_memory',
+      'sockets',
+      'messages',
+      'meeting',
+      'mesh',
+      'collectives',
       'network',
       'mpi',
       ...(portable ? ['glibc'] : []),
@@ -113,7 +119,7 @@ async function build({ compiler, arch = process.arch, folder, portable = false, 
     await Promise.all(workers);
     const objects = [...perSet.map(({ file }) => file), ...others].map(object);
     const link = ['-shared', '-pthread', ...linkerFlags({ portable, flags })];
-    await run(compiler, [...link, ...objects, '-o', join(work, `mindts.${extension}`)]);
+    await run(compiler, [...link, ...objects, '-ldl', '-o', join(work, `mindts.${extension}`)]);
     for (const path of objects) rmSync(path);
     writeFileSync(join(work, 'source.sha256'), sourceHash());
     // mkdtemp's folders are for their owner alone; a package installed by root is for everyone.

@@ -2,6 +2,7 @@
 // They are linked on newer systems, where the linker takes the newest version of each function. The few that have
 // one newer than 2.28 are wrapped (-Wl,--wrap, see build.mjs) and bound to the version before it here, also for the
 // calls that the C++ runtime in the library makes. test/package checks that no other has come.
+#include <dlfcn.h>
 #include <pthread.h>
 
 #if defined(__x86_64__)
@@ -21,6 +22,10 @@ MINDTS_BIND(double, pow, (double x, double y), (x, y))
 // 2.34: moved from libpthread to libc. On older systems Node itself has loaded libpthread.
 MINDTS_BIND(int, pthread_create, (pthread_t * t, const pthread_attr_t* a, void* (*f)(void*), void* x), (t, a, f, x))
 MINDTS_BIND(int, pthread_join, (pthread_t t, void** result), (t, result))
+// 2.34: moved from libdl to libc, likewise.
+MINDTS_BIND(void*, dlopen, (const char* file, int flags), (file, flags))
+MINDTS_BIND(void*, dlsym, (void* library, const char* name), (library, name))
+MINDTS_BIND(char*, dlerror, (), ())
 
 // 2.32: tells the C++ runtime that reference counts need no atomics. 0: they always do.
 extern "C" char __libc_single_threaded;

@@ -64,7 +64,8 @@ export async function trainClassifier(
   if (!output.resume) start(model);
 
   const { save_checkpoint_steps: saveCheckpointSteps, keep_checkpoint_max: keepCheckpointMax } = args;
-  const checkpoints = new ModelCheckpoint({ folder: output.folder, saveCheckpointSteps, keepCheckpointMax });
+  const saving = { folder: output.folder, saveCheckpointSteps, keepCheckpointMax, perRank: args.ckpt_per_rank };
+  const checkpoints = new ModelCheckpoint(saving);
   log.info(`training ${network.name} on ${trainSet.size} images: ${engine.description}`);
   const history = await model.train(trainSet, {
     epochs: args.epoch_size,

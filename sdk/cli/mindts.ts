@@ -32,6 +32,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     inference_for_c2net: 'classify on C2Net',
     read_imagenet: 'read a folder of photos once, as training would',
   }),
+  launch: {
+    description: 'start a script as several ranks, which train together',
+    load: async () => (await import('./launch-ranks.js')).launchRanks,
+  },
   ckpt: { description: 'look into checkpoints and convert them', load: async () => (await import('./ckpt.js')).ckpt },
   dataset: { description: 'make and look into data sets', load: async () => (await import('./dataset.js')).dataset },
   fs: {

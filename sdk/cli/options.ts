@@ -111,16 +111,18 @@ export const trainingOptions: Options<{
   weight_decay: number;
   save_checkpoint_steps: number;
   keep_checkpoint_max: number;
+  ckpt_per_rank: boolean;
   seed: number;
   resume: boolean;
 }> = {
   epoch_size: integer({ min: 1, default: 10, description: 'how often to go over the data' }),
-  batch_size: integer({ min: 1, default: 32, description: 'images per step' }),
+  batch_size: integer({ min: 1, default: 32, description: 'images per step and rank' }),
   learning_rate: number({ above: 0, default: 0.01, description: 'how far a step goes' }),
   momentum: number({ min: 0, max: 0.999999, default: 0.9, description: 'how much of the last step stays' }),
   weight_decay: number({ min: 0, default: 0, description: 'how fast weights fade' }),
   save_checkpoint_steps: integer({ min: 1, default: 1875, description: 'steps between checkpoints' }),
   keep_checkpoint_max: integer({ min: 1, default: 150, description: 'checkpoints to keep' }),
+  ckpt_per_rank: flag({ description: 'of several ranks each saves too, in a folder of its number' }),
   seed: integer({ default: 1, description: 'the same seed gives the same run' }),
   resume: flag({ description: 'go on from the newest checkpoint, bit for bit' }),
 };

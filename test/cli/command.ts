@@ -28,14 +28,20 @@ interface Surroundings {
   readonly cwd?: string;
   /** What comes on stdin. */
   readonly input?: string | Uint8Array;
+  /** Whether it leads a group of processes of its own, as what a shell starts does. */
+  readonly detached?: boolean;
 }
 
 /** Starts it. */
-export function start(args: readonly string[], { cache, file = COMMAND, env = {}, cwd, input }: Surroundings): Running {
+export function start(
+  args: readonly string[],
+  { cache, file = COMMAND, env = {}, cwd, input, detached = false }: Surroundings,
+): Running {
   const child = spawn(process.execPath, [file, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], MINDTS_CACHE: cache, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     cwd,
+    detached,
   });
   // A command that reads none of it may have ended.
   child.stdin.on('error', () => {});

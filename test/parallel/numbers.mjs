@@ -1,0 +1,4 @@
+/** A rank's numbers, of which no two ranks' are alike, and whose sums are rounded. */
+export function numbers(rank, count) {
+  return Float32Array.from({ length: count }, (_, i) => ((i * 7919 + rank * 104_729 + 13) % 1_000_003) / 997 - 400);
+}
