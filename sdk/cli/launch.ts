@@ -19,7 +19,14 @@ import { currentRank } from '../base/rank.js';
 import { joinRanks, leaveRanks } from '../parallel/ranks.js';
 import { read } from '../storage/calls.js';
 import { localPathOf } from '../storage/stores.js';
-import { deviceOptions, imagenetOptions, networkOptions, startOptions, trainingOptions } from './options.js';
+import {
+  dataSetOptions,
+  deviceOptions,
+  imagenetOptions,
+  networkOptions,
+  startOptions,
+  trainingOptions,
+} from './options.js';
 import { runToEnd } from './report.js';
 
 /** What a launch file says of itself. */
@@ -51,6 +58,7 @@ const OWN = text({ description: 'an option that one launch file has for itself' 
 
 /** What a configuration file may hold for other launch files: their keys count, not what stands behind them. */
 const SHARED = {
+  ...dataSetOptions,
   ...imagenetOptions,
   ...startOptions,
   ...trainingOptions,
@@ -58,6 +66,7 @@ const SHARED = {
   ...deviceOptions,
   train_url: OWN,
   result_url: OWN,
+  model_url: OWN,
   limit: OWN,
 };
 
