@@ -37,14 +37,20 @@ export async function runRanks(
   let failure: { readonly said: string; readonly code: number } | undefined;
   let order: (typeof ORDERS)[number] | undefined;
   let isHurried = false;
+  let isAsked = false;
 
   const all = (signal: NodeJS.Signals): void => {
     for (const child of running.values()) send(child, signal);
   };
   const onFailure = (said: string, code: number): void => {
-    if (failure !== undefined) return;
+    if (failure !== undefined) {
+      // Of a process with many threads that is killed the others may hear, and end, before it is gone. None but it ends by a signal.
+      if (code > 128 && failure.code <= 128 && !isAsked) failure = { said, code };
+      return;
+    }
     failure = { said, code };
     const ask = () => {
+      isAsked = true;
       log.warn(`${said}; ending the ranks that still run: ${[...running.keys()].join(', ')}`);
       all('SIGTERM');
       timers.push(setTimeout(all, END_MS, 'SIGKILL'));
@@ -53,6 +59,7 @@ export async function runRanks(
   };
   const onOrder = (signal: (typeof ORDERS)[number]): void => {
     isHurried = order !== undefined;
+    isAsked = true;
     order ??= signal;
     all(isHurried ? 'SIGKILL' : signal);
   };
