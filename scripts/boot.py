@@ -21,8 +21,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 import traceback
+import zlib
 
 HELP = """Starts a mindts script where the start file must be Python, as on OpenI.
 
@@ -204,8 +206,14 @@ def install_package(root, script, node):
             # Else npm looks for a package.json further up, and installs there.
             with open(os.path.join(folder, "package.json"), "w") as file:
                 file.write('{ "private": true }\n')
-        quiet = ["--no-audit", "--no-fund", "--no-progress", "--prefer-offline", "--fetch-timeout=60000"]
-        run_installer(npm_of(node) + [verb] + quiet + words, folder, what, path=os.path.dirname(node))
+            if is_whole(what):
+                unpack(what, os.path.join(folder, "node_modules/mindts"))
+                build = [node, "node_modules/mindts/native/build.mjs", "--install"]
+                return run_installer(build, folder, what) if os.path.isfile(os.path.join(folder, build[1])) else None
+        # Where there is no network, that is to be known within seconds.
+        patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=60000"]
+        quiet = ["--no-audit", "--no-fund", "--no-progress", "--prefer-offline"]
+        run_installer(npm_of(node) + [verb] + quiet + patience + words, folder, what, path=os.path.dirname(node))
 
     depends_on = [platform.system(), platform.machine(), version_of(node)[0]]
     depends_on += listing(root) if is_copied else [digest(what)]
@@ -238,6 +246,34 @@ def npm_of(node):
     if not os.path.isfile(found):
         raise Failure("{} comes without npm, and there is none on PATH: install it (apt-get install npm)".format(node))
     return [node, found] if found.endswith(".js") else [found]
+
+
+def is_whole(tarball):
+    """Whether a tarball brings along all that the package needs (bundleDependencies), so that npm has nothing to fetch."""
+    return any(name.startswith("package/node_modules/") for name, _member, _archive in members(tarball))
+
+
+def unpack(tarball, folder):
+    for name, member, archive in members(tarball):
+        file = os.path.join(folder, name.partition("/")[2])
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        with archive.extractfile(member) as source, open(file, "wb") as target:
+            shutil.copyfileobj(source, target)
+        os.chmod(file, 0o755 if member.mode & 0o100 else 0o644)
+
+
+def members(tarball):
+    """The files of a tarball of npm's, with their names, which all lie in one folder."""
+    try:
+        with tarfile.open(tarball) as archive:
+            for member in archive:
+                name = os.path.normpath(member.name)
+                if name.startswith(("/", "..")):
+                    raise Failure("{}: {} would lie outside of it".format(tarball, member.name))
+                if member.isfile():
+                    yield name, member, archive
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise Failure("{} is no tarball that npm pack made: {}".format(tarball, error))
 
 
 def digest(file):

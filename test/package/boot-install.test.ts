@@ -2,7 +2,7 @@
  * boot.py installs the package where the code folder brings its tarball or a package.json. The tarball is npm's own,
  * of a small package of that name, so that no registry is needed; the real one is in package.ci.ts.
  */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -151,6 +151,25 @@ test(
   },
 );
 
+test('a tarball that brings its dependencies along needs neither npm nor a network', options, async (t) => {
+  const dependency = join('node_modules', 'dependency');
+  const folder = withTarball(codeFolder(t), {
+    'package.json': JSON.stringify({ ...MANIFEST, dependencies: { dependency: '1.0.0' }, bundleDependencies: true }),
+    [join(dependency, 'package.json')]: '{ "name": "dependency", "version": "1.0.0" }',
+    [join(dependency, 'index.js')]: 'module.exports = "brought along";',
+    'dist/scripts/train.js': 'console.log(require("dependency"));',
+    'native/build.mjs': 'console.log("built", ...process.argv.slice(2));',
+  });
+  // A Node without npm, and a PATH without one.
+  const node = join(folder.root, 'bare', 'bin', 'node');
+  writeFiles(folder.root, { 'bare/bin/node': `#!/bin/sh\nexec '${process.execPath}' "$@"\n` });
+  const ended = await folder.boot([`--node=${node}`], { PATH: '/nowhere' }).ended;
+  t.match(ended, { code: 0, stdout: 'brought along\n', stderr: /^mindts: installing .*\n$/ });
+  const records = join(dirname(folder.root), 'cache', 'boot');
+  const record = readdirSync(records).find((name) => name.endsWith('.log')) ?? 'none';
+  t.equal(readFileSync(join(records, record), 'utf8'), 'built --install\n', 'its native library is built as npm would');
+});
+
 test('two tarballs, a file that is none, and a work folder that cannot be written are refused', options, async (t) => {
   const folder = withTarball(codeFolder(t));
   const blocked = join(folder.root, TARBALL);
@@ -164,5 +183,5 @@ test('two tarballs, a file that is none, and a work folder that cannot be writte
   t.match(two, { code: 1, stderr: /^mindts: .* holds mindts-0\.0\.1\.tgz and mindts-0\.0\.2\.tgz: leave one\n$/ });
   rmSync(join(folder.root, TARBALL));
   const none = await folder.boot([]).ended;
-  t.match(none, { code: 1, stderr: /\nmindts: cannot install .*mindts-0\.0\.2\.tgz: npm error .*\n$/ });
+  t.match(none, { code: 1, stderr: /\nmindts: .*mindts-0\.0\.2\.tgz is no tarball that npm pack made: .*\n$/ });
 });
