@@ -36,10 +36,11 @@ void mindts_set_state(mindts_program*, const float* state, double step);
 double mindts_get_state(mindts_program*, float* state);
 
 // order: positions in images [stored][source_h][source_w][channels] and labels [stored].
-// losses: one per step. results: steps taken, hits, why it ended (0 complete, 1 stopped, 2 diverged).
+// losses: one per step. results: steps taken, hits, why it ended (0 complete, 1 stopped, 2 diverged). With a communicator order is
+// that of all ranks together, of which each takes its part of every batch, and losses and hits are of all; −1: a rank is lost.
 int mindts_train(mindts_program*, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
                  int32_t count, float learning_rate, float* losses, int32_t* results);
-// result: sum of losses, hits.
+// result: sum of losses, hits; with a communicator as above.
 int mindts_evaluate(mindts_program*, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
                     int32_t count, double* result);
 // outputs: [count][outputs]

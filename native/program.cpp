@@ -1,6 +1,7 @@
 // A compiled network: its parameters, a workspace per thread, and the loops over steps and groups of images.
 #include "program.h"
 
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +21,10 @@ namespace mindts {
 namespace {
 
 thread_local std::string creation_error;
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
 }  // namespace mindts
@@ -51,6 +56,8 @@ struct mindts_program {
   // The job's other ranks; null where there are none. patience: how long a step waits for the slowest, in seconds.
   Communicator* communicator = nullptr;
   double patience = 0, exchange_seconds = 0;
+  // Gradients on their way over ranks, and EXTRAS behind them.
+  Array<float> exchanged;
   std::string error;
   std::atomic<bool> stop{false};
 
@@ -94,6 +101,7 @@ struct mindts_program {
 
   // Room for every group of a batch at once, where layers need it.
   void prepare_training() {
+    if (communicator && !exchanged) exchanged = zeroed<float>(layout.parameter_count + EXTRAS);
     if (!needs_whole_batch() || !moments.empty()) return;
     const size_t most = (groups() + states.size() - 1) / states.size();
     require_memory(states.size() * (most - 1) * group_bytes(layout));
@@ -140,21 +148,33 @@ struct mindts_program {
       for (size_t byte = 0; byte < image_bytes; byte += 64) __builtin_prefetch(images + (size_t)*i * image_bytes + byte);
   }
 
-  // Forward, loss and backward of thread t's groups of a batch, `step` steps having been taken; false when it has none.
-  bool gradients(int t, int64_t step, const uint8_t* images, const int32_t* labels, const int32_t* order, int n,
-                 const int32_t* end) {
+  // What this rank has of a batch: its place in it, how many it has, and how large the batch is.
+  struct Share {
+    int first, count, batch;
+  };
+
+  Share share(int batch) const {
+    if (!communicator) return {0, batch, batch};
+    const auto [first, last] = part(batch, communicator->rank, communicator->size);
+    return {int(first), int(last - first), batch};
+  }
+
+  // Forward, loss and backward of thread t's groups of a share, `step` steps having been taken; false when it has none. next: the
+  // share of the next batch, and where order ends.
+  bool gradients(int t, int64_t step, const uint8_t* images, const int32_t* labels, const int32_t* order, const Share& share,
+                 const int32_t* next, const int32_t* end) {
     ThreadState& s = states[t];
-    const int lanes = layout.kernels->lanes, total = (n + lanes - 1) / lanes;
+    const int n = share.count, lanes = layout.kernels->lanes, total = (n + lanes - 1) / lanes;
     const auto [first, last] = part(total, t, threads->count());
     s.loss = 0;
     s.hits = 0;
-    prefetch(images, order + n + first * lanes, (last - first) * lanes, end);
+    prefetch(images, next + first * lanes, (last - first) * lanes, end);
     const uint32_t key = hash32(hash32(seed) + (uint32_t)step);
     // The workspace of the thread's group g, set up for it.
     auto enter = [&, first = first, last = last](int64_t g) -> Workspace& {
       Workspace& ws = s.groups[s.groups.size() == 1 ? 0 : g - first]->workspace;
       ws.images = n - g * lanes < lanes ? int(n - g * lanes) : lanes;
-      ws.sample = uint32_t(g * lanes);
+      ws.sample = uint32_t(share.first + g * lanes);
       ws.key = key;
       ws.training = true;
       ws.group = int(g - first);
@@ -166,7 +186,7 @@ struct mindts_program {
       forward(ws, 0, parts[1]);
     };
     auto turn = [&](Workspace& ws, int64_t g) {
-      loss(s, ws, labels, order + g * lanes, 1.0f / n, ws.gradients[layout.output]);
+      loss(s, ws, labels, order + g * lanes, 1.0f / share.batch, ws.gradients[layout.output]);
     };
     auto backward = [&](Workspace& ws, size_t from, size_t to) {
       for (size_t i = to; i-- > from;) layout.kernels->backward(layout.ops[i], parameters.get(), ws, (int)i);
@@ -221,6 +241,54 @@ struct mindts_program {
     return float(learning_rate * std::sqrt(1 - std::pow((double)optimizer.beta2, t)) / (1 - std::pow((double)optimizer.beta1, t)));
   }
 
+  // What goes beside the gradients of a step: Σ loss (in two floats), hits, how many ranks were told to stop.
+  enum { LOSS, LOSS_REST, HITS, STOPS, EXTRAS };
+
+  // Thread t's slice of the parameters; whole cache lines.
+  std::pair<size_t, size_t> slice(int t) const {
+    const auto [from, to] = part((layout.parameter_count + 15) / 16, t, threads->count());
+    return {from * 16, (size_t)to * 16 < layout.parameter_count ? to * 16 : layout.parameter_count};
+  }
+
+  // Sums what all threads found for the parameters [from, to) into `exchanged`.
+  void gather_gradients(const std::vector<char>& busy, size_t from, size_t to) {
+    std::memset(&exchanged[from], 0, (to - from) * sizeof(float));
+    for (size_t i = 0; i < states.size(); i++) {
+      if (!busy[i]) continue;
+      const float* gradients = states[i].parameter_gradients.get();
+      for (size_t p = from; p < to; p++) exchanged[p] += gradients[p];
+    }
+  }
+
+  // Sums `exchanged` over ranks, and with it what else they share of a step. A rank's moments of its share count as much as it has.
+  void exchange(double loss, int32_t hits, const Share& share) {
+    const double began = seconds_now();
+    float* extras = &exchanged[layout.parameter_count];
+    extras[LOSS] = (float)loss;
+    extras[LOSS_REST] = std::isfinite(extras[LOSS]) ? float(loss - extras[LOSS]) : 0;
+    extras[HITS] = (float)hits;
+    extras[STOPS] = stop ? 1 : 0;
+    const float weight = (float)share.count / share.batch;
+    each_moment([&](float* statistic, float& sum) { sum = share.count > 0 ? *statistic * weight : 0; });
+    communicator->all_reduce(exchanged.get(), layout.parameter_count + EXTRAS, patience);
+    each_moment([](float* statistic, const float& sum) { *statistic = sum; });
+    exchange_seconds += seconds_now() - began;
+  }
+
+  // f(a batch's mean or variance of a channel, the place in `exchanged` of the moving one): parameters that have no gradient.
+  template <class F>
+  void each_moment(F f) {
+    for (size_t p = 1; p + 1 < parts.size(); p++) {
+      const Op& op = layout.ops[parts[p]];
+      float* statistics = states[0].statistics[parts[p]].get();
+      float* places = &exchanged[op.weight + 2 * op.in_c];
+      for (int c = 0; c < op.in_c; c++) {
+        f(&statistics[c], places[c]);
+        f(&statistics[4 * op.in_c + c], places[op.in_c + c]);
+      }
+    }
+  }
+
   void train(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, float learning_rate,
              float* losses, int32_t* results) {
     prepare_training();
@@ -228,25 +296,48 @@ struct mindts_program {
     const int n = threads->count();
     std::vector<char> busy(n);
     int32_t ended = 0, hits = 0, taken = 0;
+    std::string lost;
     threads->run([&](int t) {
       for (int64_t s = 0; s < steps; s++) {
         const int32_t* at = order + s * batch;
         const int size = count - s * batch < batch ? int(count - s * batch) : batch;
-        busy[t] = gradients(t, begin + s, images, labels, at, size, order + count);
+        const Share mine = share(size);
+        busy[t] = gradients(t, begin + s, images, labels, at + mine.first, mine, at + size + mine.first, order + count);
         threads->barrier();
+        const auto [from, to] = slice(t);
+        if (communicator) {
+          gather_gradients(busy, from, to);
+          threads->barrier();
+        }
         double loss = 0;
+        int32_t right = 0;
         const float* sums[1024];
         int summed = 0;
         for (int i = 0; i < n; i++) {
           loss += states[i].loss;
+          right += states[i].hits;
           if (busy[i]) sums[summed++] = states[i].parameter_gradients.get();
+        }
+        bool stopping = t == 0 && stop && s + 1 < steps;
+        if (communicator) {
+          if (t == 0) try {
+              exchange(loss, right, mine);
+            } catch (const Lost& error) {
+              lost = error.what();
+            }
+          threads->barrier();
+          if (!lost.empty()) return;
+          const float* extras = &exchanged[layout.parameter_count];
+          loss = (double)extras[LOSS] + extras[LOSS_REST];
+          right = (int32_t)extras[HITS];
+          // All of them after the same step, be it the last that this rank was asked for.
+          stopping = extras[STOPS] > 0;
+          sums[0] = exchanged.get();
+          summed = 1;
         }
         const bool diverged = !std::isfinite(loss);
         if (!diverged) {
-          // Whole cache lines to each thread.
-          const auto [from, to] = part((layout.parameter_count + 15) / 16, t, n);
-          const size_t end = (size_t)to * 16 < layout.parameter_count ? to * 16 : layout.parameter_count;
-          update(rate(learning_rate, begin + s), sums, summed, from * 16, end);
+          update(rate(learning_rate, begin + s), sums, summed, from, to);
           if (t == 0)
             for (size_t p = 1; p + 1 < parts.size(); p++)
               remember_moments(layout.ops[parts[p]], states[0].statistics[parts[p]].get(), parameters.get());
@@ -255,9 +346,9 @@ struct mindts_program {
           if (diverged) ended = 2;
           else {
             losses[s] = float(loss / size);
-            for (const auto& state : states) hits += state.hits;
+            hits += right;
             taken++;
-            if (stop && s + 1 < steps) ended = 1;
+            if (stopping) ended = 1;
           }
         }
         threads->barrier();
@@ -270,6 +361,7 @@ struct mindts_program {
     results[2] = ended;
     // Not at the start: a stop that comes before this thread does must not be lost.
     stop = false;
+    if (!lost.empty()) throw Lost(lost);
   }
 
   // f(thread's state, its workspace, first position) after the network was run for a group of lanes, for every group.
@@ -291,6 +383,16 @@ struct mindts_program {
   }
 
   void evaluate(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, double* result) {
+    const Share mine = share(count);
+    evaluate_part(images, labels, order + mine.first, mine.count, result);
+    if (!communicator) return;
+    std::vector<double> all(2 * communicator->size);
+    communicator->all_gather(result, 2 * sizeof(double), all.data(), patience);
+    result[0] = result[1] = 0;
+    for (size_t i = 0; i < all.size(); i++) result[i % 2] += all[i];
+  }
+
+  void evaluate_part(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, double* result) {
     // Summed group by group, so that the result is the same for any number of threads.
     const int lanes = layout.kernels->lanes;
     std::vector<double> losses((count + lanes - 1) / lanes);
@@ -313,7 +415,7 @@ struct mindts_program {
     });
   }
 
-  // run() where the samples are there; 0 and the reason in `error` where it cannot be.
+  // run() where the samples are there; 0 and the reason in `error` where it cannot be, −1 where another rank is lost.
   template <class F>
   int attempt(const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, F run) {
     if (!check(labels, stored, order, count)) return 0;
@@ -323,6 +425,9 @@ struct mindts_program {
     } catch (const std::bad_alloc&) {
       error = needs_whole_batch() ? "not enough memory: batch normalisation keeps a whole batch, so a smaller one needs less"
                                   : "not enough memory for the network";
+    } catch (const Lost& lost) {
+      error = lost.what();
+      return -1;
     }
     return 0;
   }

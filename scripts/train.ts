@@ -8,6 +8,7 @@ import * as mindts from 'mindts';
 const spec = {
   description: 'Trains LeNet-5, or a relative, on an MNIST-format data set.',
   config: 'mnist.yaml',
+  ranks: 'all' as const,
   options: {
     data_url: mindts.dataUrl,
     train_url: mindts.text({ required: true, placeholder: 'URL', description: 'where checkpoints and history go' }),

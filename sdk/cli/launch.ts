@@ -15,9 +15,18 @@ import { parseOptions, wantsHelp } from '../args/parse.js';
 import { readRegular } from '../base/files.js';
 import { log } from '../base/log.js';
 import { packageRoot } from '../base/package.js';
+import { currentRank } from '../base/rank.js';
+import { joinRanks, leaveRanks } from '../parallel/ranks.js';
 import { read } from '../storage/calls.js';
 import { localPathOf } from '../storage/stores.js';
-import { deviceOptions, imagenetOptions, networkOptions, startOptions, trainingOptions } from './options.js';
+import {
+  dataSetOptions,
+  deviceOptions,
+  imagenetOptions,
+  networkOptions,
+  startOptions,
+  trainingOptions,
+} from './options.js';
 import { runToEnd } from './report.js';
 
 /** What a launch file says of itself. */
@@ -27,6 +36,8 @@ export interface LaunchSpec<V> {
   /** A file of `configs/` that holds defaults; what the file named by `--config` says goes before it. */
   readonly config?: string;
   readonly examples?: readonly string[];
+  /** Whether all ranks of a job run it together, or the first alone and the others end at once. Default `first`. */
+  readonly ranks?: 'first' | 'all';
 }
 
 /** What a launch file's job gets beside its arguments. */
@@ -47,6 +58,7 @@ const OWN = text({ description: 'an option that one launch file has for itself' 
 
 /** What a configuration file may hold for other launch files: their keys count, not what stands behind them. */
 const SHARED = {
+  ...dataSetOptions,
   ...imagenetOptions,
   ...startOptions,
   ...trainingOptions,
@@ -54,6 +66,7 @@ const SHARED = {
   ...deviceOptions,
   train_url: OWN,
   result_url: OWN,
+  model_url: OWN,
   limit: OWN,
 };
 
@@ -89,9 +102,22 @@ export function launch<V extends object>(
           if (file) Object.assign(config, await readConfig(file, spec.options, { also: SHARED, read: readAnywhere }));
         }
         const { values, warnings, positionals } = parseOptions(spec.options, argv, { config, also: COMMON });
-        for (const warning of warnings) log.warn(warning);
-        if (positionals.length > 0) log.warn(`passed over words that belong to no flag: ${positionals.join(' ')}`);
-        await job(values, { signal: interruption.signal });
+        const rank = currentRank();
+        if (rank.id > 0 && spec.ranks !== 'all') return;
+        // Once is enough.
+        if (rank.id === 0) {
+          for (const warning of warnings) log.warn(warning);
+          if (positionals.length > 0) log.warn(`passed over words that belong to no flag: ${positionals.join(' ')}`);
+        }
+        if (spec.ranks === 'all') await joinRanks();
+        if (rank.size > 1) log.info(`${rank.size} ranks, ${rank.localSize} of them on this machine`);
+        try {
+          await job(values, { signal: interruption.signal });
+        } catch (error) {
+          leaveRanks(error instanceof Error ? error.message : String(error));
+          throw error;
+        }
+        leaveRanks();
       },
       interruption.exitCode,
     );

@@ -7,6 +7,7 @@ import { log } from '../base/log.js';
 import { listClassFolders } from './class-folders.js';
 import { type Dataset, epochOrder } from './dataset.js';
 import { DecodePool } from './decode-pool.js';
+import { type Sharer, shareOf } from './share.js';
 import { type InputPlan, normalize, rescale, type Transform } from './transforms.js';
 import { centerCrop, type ImageTransform, planViews, randomHorizontalFlip, randomResizedCrop } from './views.js';
 
@@ -51,6 +52,8 @@ export interface PassOptions {
   readonly from?: number;
   /** Where to end, in batches from the beginning of the pass. Default: with its last batch. */
   readonly to?: number;
+  /** Read this rank's part of each batch alone. Default: all of it. */
+  readonly share?: Sharer | undefined;
   /** When it aborts, the pass ends. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -124,7 +127,7 @@ interface Source {
 
 async function* readBatches(source: Source, pass: PassOptions): AsyncGenerator<Dataset, void, undefined> {
   const { files, workers, plan, folder } = source;
-  const { batchSize, dropRemainder = false, shuffle, from = 0, to = Number.POSITIVE_INFINITY, signal } = pass;
+  const { batchSize, dropRemainder = false, shuffle, from = 0, to = Number.POSITIVE_INFINITY, signal, share } = pass;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new DatasetError('E_BATCH', `the batch size must be a whole number of at least 1, not ${batchSize}`);
   }
@@ -146,7 +149,7 @@ async function* readBatches(source: Source, pass: PassOptions): AsyncGenerator<D
   try {
     for (let step = from; step < steps || begun.length > 0; ) {
       while (step < steps && begun.length < ahead) {
-        const batch = readBatch(pool, source, { batchSize, order, step: step++ });
+        const batch = readBatch(pool, source, { batchSize, order, step: step++, share });
         // It is waited for in its turn; until then its failure is not news.
         batch.catch(() => undefined);
         begun.push(batch);
@@ -167,11 +170,17 @@ async function* readBatches(source: Source, pass: PassOptions): AsyncGenerator<D
 async function readBatch(
   pool: DecodePool,
   source: Source,
-  { batchSize, order, step }: { readonly batchSize: number; readonly order: Int32Array | undefined; step: number },
+  {
+    batchSize,
+    order,
+    step,
+    share,
+  }: Pick<PassOptions, 'batchSize' | 'share'> & { readonly order: Int32Array | undefined; readonly step: number },
 ): Promise<Dataset> {
   const { files, labels, plan, classes, folder } = source;
-  const first = step * batchSize;
-  const count = Math.min(batchSize, files.length - first);
+  const [begin, end] = shareOf(Math.min(batchSize, files.length - step * batchSize), share);
+  const first = step * batchSize + begin;
+  const count = end - begin;
   const { height, width, channels } = plan.input.source;
   const bytes = height * width * channels;
   const buffer = new SharedArrayBuffer(count * bytes);

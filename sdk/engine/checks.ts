@@ -114,3 +114,16 @@ export function requireState(network: Network, slots: number, state: ProgramStat
     );
   }
 }
+
+/**
+ * That an engine which knows no other ranks has none.
+ *
+ * @throws EngineError `E_RANKS`
+ */
+export function requireAlone(engine: string, { peers }: Pick<CompileOptions, 'peers'>): void {
+  if (peers === undefined) return;
+  throw new EngineError(
+    'E_RANKS',
+    `the ${engine} engine trains on one rank, and there are ${peers.size}: use the native engine (--device_target CPU), or start one process`,
+  );
+}

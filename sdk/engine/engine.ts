@@ -29,18 +29,35 @@ export interface CompileOptions {
   readonly input: InputPlan;
   /** Threads to spread a batch over. Default: the engine's. */
   readonly threads?: number;
+  /** The other ranks that train the same network. Default: none. */
+  readonly peers?: Peers | undefined;
+}
+
+/** The other ranks of a job, as programs see them: `sdk/parallel` has them. */
+export interface Peers {
+  readonly id: number;
+  readonly size: number;
+  /** The native library's communicator. */
+  readonly pointer: object;
+  /** How long a step waits for the slowest rank. */
+  readonly seconds: number;
+  /** Replaces numbers by their sum over ranks: the same bits on every rank. */
+  allReduce(values: Float32Array): Promise<void>;
+  /** What every rank gave. */
+  allGather(bytes: Uint8Array): Promise<readonly Uint8Array[]>;
 }
 
 /** A network compiled by one engine for one batch size. It holds the parameters while training; close it at the end. */
 export interface Program {
   /**
-   * One optimizer step for every `batchSize` of `order` (a last, smaller batch included), in that order.
+   * One optimizer step for every `batchSize` of `order` (a last, smaller batch included), in that order. With `peers` every rank
+   * is given the same order, takes its part of each batch, and ends after the same step as the others.
    *
    * @param order positions in `data`
    * @param options learningRate: for these steps
    */
   train(data: Dataset, order: Int32Array, options: { readonly learningRate: number }): Promise<TrainResult>;
-  /** Loss and hits over the samples of `order`; changes nothing. */
+  /** Loss and hits over the samples of `order`, with `peers` each rank seeing to its part; changes nothing. */
   evaluate(data: Dataset, order: Int32Array): Promise<EvaluateResult>;
   /** The network's output for the samples of `order`: `[order.length, outputs]`, row by row. */
   predict(data: Dataset, order: Int32Array): Promise<Float32Array>;
@@ -48,7 +65,7 @@ export interface Program {
   state(): ProgramState;
   /** Puts a state back, bit for bit. */
   load(state: ProgramState): void;
-  /** Ends a running `train` after the step it is in. */
+  /** Ends a running `train` after the step it is in, with `peers` that of all ranks. */
   stop(): void;
   /** Frees what the program holds; it cannot be used after. */
   close(): void;
@@ -65,6 +82,8 @@ export interface TrainResult {
    * number. That step is not taken: the parameters are those before it.
    */
   readonly ended: 'complete' | 'stopped' | 'diverged';
+  /** Seconds of these steps that went into exchanges with other ranks, waiting for slower ones included; 0 without `peers`. */
+  readonly exchangeSeconds: number;
 }
 
 /** How well a program does on some samples. */

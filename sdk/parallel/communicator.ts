@@ -1,20 +1,12 @@
 /** The native library's communicators, typed: shared memory, TCP, Open MPI. All wait off the event loop. */
 import { ParallelError } from '../base/errors.js';
 import type { Rank } from '../base/rank.js';
+import type { Peers } from '../engine/engine.js';
 import { loadLibrary, type NativeLibrary, type Pointer } from '../engine/native/library.js';
 import type { Rendezvous } from './rendezvous.js';
 
-/** How long calls wait for the slowest rank, if they are not told. */
-const SECONDS = 1800;
-
 /** Numbers and bytes that the ranks of a job exchange. All ranks make the same calls in the same order. */
-export interface Communicator {
-  /** For programs, which exchange gradients without leaving native code. */
-  readonly pointer: Pointer;
-  /** Replaces numbers by their sum over ranks, in the order of ranks: the same bits on every rank. */
-  allReduce(values: Float32Array): Promise<void>;
-  /** What every rank gave, `bytes.length` of each, which is the same on all; `seconds`: how long to wait for the slowest. */
-  allGather(bytes: Uint8Array, options?: { readonly seconds?: number }): Promise<readonly Uint8Array[]>;
+export interface Communicator extends Peers {
   /** Replaces bytes by rank 0's. */
   broadcast(bytes: Uint8Array): Promise<void>;
   /** Tells the others that this rank gives up, and why. */
@@ -26,7 +18,7 @@ export interface Communicator {
 /**
  * Meets the other ranks.
  *
- * @param options seconds: how long to wait for the slowest
+ * @param options seconds: how long to wait for the slowest, now and in every call
  * @throws ParallelError `E_RANKS_JOIN` when they do not come; EngineError `E_NATIVE_ABSENT` without the native library
  */
 export async function openCommunicator(
@@ -47,14 +39,17 @@ export async function openCommunicator(
   }
 
   return {
+    id,
+    size,
     pointer,
-    allReduce: (values) => call((said) => library.allReduce(pointer, values, values.length, SECONDS, said)),
-    async allGather(bytes, { seconds: limit = SECONDS } = {}) {
+    seconds,
+    allReduce: (values) => call((said) => library.allReduce(pointer, values, values.length, seconds, said)),
+    async allGather(bytes) {
       const all = new Uint8Array(size * bytes.length);
-      await call((said) => library.allGather(pointer, bytes, bytes.length, all, limit, said));
+      await call((said) => library.allGather(pointer, bytes, bytes.length, all, seconds, said));
       return Array.from({ length: size }, (_, i) => all.subarray(i * bytes.length, (i + 1) * bytes.length));
     },
-    broadcast: (bytes) => call((said) => library.broadcast(pointer, bytes, bytes.length, SECONDS, said)),
+    broadcast: (bytes) => call((said) => library.broadcast(pointer, bytes, bytes.length, seconds, said)),
     abandon: (reason) => {
       if (isOpen) library.abandon(pointer, reason);
     },

@@ -3,7 +3,6 @@
  * on what prepares data, trains and writes results asks `theseRanks()` what is its own to do.
  */
 import { ParallelError } from '../base/errors.js';
-import { log } from '../base/log.js';
 import { currentRank, type Rank } from '../base/rank.js';
 import { type Communicator, openCommunicator } from './communicator.js';
 import { rendezvousOf } from './rendezvous.js';
@@ -15,8 +14,8 @@ type Json = null | boolean | number | string | readonly Json[] | { readonly [key
 export interface Ranks extends Rank {
   /** Undefined where this process is alone. */
   readonly communicator: Communicator | undefined;
-  /** What every rank gives, in the order of ranks. `seconds`: how long to wait for the slowest, default 30 minutes. */
-  gather<T extends Json>(value: T, options?: { readonly seconds?: number }): Promise<readonly T[]>;
+  /** What every rank gives, in the order of ranks. */
+  gather<T extends Json>(value: T): Promise<readonly T[]>;
   /** Rank 0's bytes, on every rank. */
   broadcast(bytes: Uint8Array): Promise<Uint8Array>;
   /**
@@ -66,7 +65,6 @@ export async function joinRanks(): Promise<Ranks> {
   if (rank.size === 1) return joined;
   const communicator = await openCommunicator(rank, rendezvousOf(rank), { seconds: waitSeconds() });
   joined = ranksOver(rank, communicator);
-  log.info(`rank ${rank.id} of ${rank.size}`);
   return joined;
 }
 
@@ -88,13 +86,13 @@ type Outcome<T> = { readonly value: T } | { readonly failure: string } | null;
 function ranksOver(rank: Rank, communicator: Communicator): Ranks {
   const { id, local } = rank;
 
-  async function gather<T extends Json>(value: T, options?: { readonly seconds?: number }): Promise<readonly T[]> {
+  async function gather<T extends Json>(value: T): Promise<readonly T[]> {
     const mine = Buffer.from(JSON.stringify(value));
-    const lengths = await communicator.allGather(new Uint8Array(Uint32Array.of(mine.length).buffer), options);
+    const lengths = await communicator.allGather(new Uint8Array(Uint32Array.of(mine.length).buffer));
     const sizes = lengths.map((length) => Buffer.from(length).readUInt32LE());
     const padded = Buffer.alloc(Math.max(...sizes));
     padded.set(mine);
-    const all = await communicator.allGather(padded, options);
+    const all = await communicator.allGather(padded);
     return all.map((bytes, i) => JSON.parse(Buffer.from(bytes.subarray(0, sizes[i])).toString()));
   }
 
@@ -110,7 +108,7 @@ function ranksOver(rank: Rank, communicator: Communicator): Ranks {
         outcome = { failure: error instanceof Error ? error.message : String(error) };
       }
     }
-    const outcomes = await gather<Outcome<T>>(outcome, { seconds: waitSeconds() });
+    const outcomes = await gather<Outcome<T>>(outcome);
     if (thrown !== undefined) throw thrown;
     for (const [other, each] of outcomes.entries()) {
       if (each !== null && 'failure' in each)

@@ -8,6 +8,7 @@ import { log } from '../base/log.js';
 import { isRunning, processMark } from '../base/process-mark.js';
 import { type Checkpoint, loadCheckpoint } from '../checkpoint/checkpoint.js';
 import { type CheckpointName, compareCheckpoints, parseCheckpointName } from '../checkpoint/name.js';
+import { theseRanks } from '../parallel/ranks.js';
 import { copy } from '../storage/copy.js';
 import { storeFor } from '../storage/stores.js';
 import { joinUrl, shownUrl } from '../storage/url.js';
@@ -23,7 +24,7 @@ export interface Output {
 /**
  * Makes the output folder of a run ready. A run that begins anew finds it empty: what an earlier run left is
  * kept beside it as `<folder>.previous`. A run that resumes finds the newest whole checkpoint, be it in the folder
- * or where the earlier run had copied its results.
+ * or where the earlier run had copied its results. Of several ranks rank 0 does all this, and alone has the checkpoint.
  *
  * @param options url: where results will be copied; kind: which work folder, default `output`; resume: go on with an earlier run
  * @throws StorageError `E_BUSY` when another process is at work on the same folder, `E_WRITE` when it or `url`
@@ -39,6 +40,18 @@ export async function prepareOutput({
   readonly resume?: boolean;
 }): Promise<Output> {
   const folder = workFolder(kind, url);
+  let resumed: Checkpoint | undefined;
+  await theseRanks().onFirst(async () => {
+    resumed = await prepareFolder(folder, { url, kind, resume });
+    return null;
+  });
+  return { folder, resume: resumed };
+}
+
+async function prepareFolder(
+  folder: string,
+  { url, kind, resume }: { readonly url: string; readonly kind: 'output' | 'result'; readonly resume: boolean },
+): Promise<Checkpoint | undefined> {
   await requireWritable(url);
   const [there, here] = [await (await storeFor(url)).locate(url), await (await storeFor(folder)).locate(folder)];
   if (there.startsWith(`${here}/`)) {
@@ -57,13 +70,13 @@ export async function prepareOutput({
     if (error instanceof StorageError) throw error;
     throw new StorageError('E_WRITE', `cannot write ${folder}: ${systemReason(error)}`, { cause: error });
   }
-  if (!resume) return { folder, resume: undefined };
+  if (!resume) return undefined;
   const checkpoint = await newestCheckpoint(folder, url);
   if (checkpoint === undefined) {
     await begin();
     await makeFolder(folder);
   }
-  return { folder, resume: checkpoint };
+  return checkpoint;
 
   async function begin(): Promise<void> {
     // Where results go to the work folder itself, what lies there is the user's.

@@ -12,6 +12,7 @@ import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { parseModelJson } from '../checkpoint/tfjs-json.js';
+import { theseRanks } from '../parallel/ranks.js';
 import { stat as fileAt } from '../storage/calls.js';
 import { copy, copyParallel } from '../storage/copy.js';
 import { showCopy } from '../storage/show-copy.js';
@@ -26,36 +27,44 @@ import { onPlatform, workFolder } from './work-folders.js';
 export const BUILTIN_DIGITS = 'builtin:digits';
 
 /**
- * Makes a data set readable on this machine and says where it lies.
+ * Makes a data set readable on this machine and says where it lies. Of several ranks the first of each machine does it, and the others
+ * wait for its word.
  *
  * A local folder is read where it is; one in any other store is copied first. An archive (a zip, tar or tar.gz), or a folder
  * holding one archive and nothing else, is unpacked into the work folder while it comes, without a copy of its own, and kept
  * there for the next run. Where all lies in one inner folder, as `MNISTData/` in some archives, that folder is meant.
  *
  * @param dataUrl a folder, an archive, a folder holding one archive, or `builtin:digits`
+ * @param options name: of a folder of its own in the work folder, for one of several data sets
  * @throws StorageError `E_NOT_FOUND`, …; DatasetError `E_EMPTY`, `E_DATA_URL`; ArchiveError for a damaged or hostile archive
  */
-export async function prepareData(dataUrl: string): Promise<string> {
+export async function prepareData(
+  dataUrl: string,
+  { name }: { readonly name?: string | undefined } = {},
+): Promise<string> {
+  return theseRanks().onFirstOfNode(() => prepareHere(dataUrl, name));
+}
+
+async function prepareHere(dataUrl: string, name: string | undefined): Promise<string> {
   if (dataUrl === BUILTIN_DIGITS) return drawDigits();
   if (dataUrl.startsWith('builtin:')) {
-    throw new DatasetError('E_DATA_URL', `--data_url ${dataUrl}: there is only ${BUILTIN_DIGITS}`);
+    throw new DatasetError('E_DATA_URL', `${called(dataUrl, name)}: there is only ${BUILTIN_DIGITS}`);
   }
   const store = await storeFor(dataUrl);
   const entry = await store.stat(dataUrl);
-  if (entry === undefined)
-    throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
+  if (entry === undefined) throw new StorageError('E_NOT_FOUND', `${called(dataUrl, name)}: no such file or folder`);
   if (entry.kind === 'file') {
-    const folder = workFolder('data', dataUrl);
+    const folder = workFolder('data', dataUrl, { name });
     // Not as it stands: a URL may hold a password or a signature.
     const origin = createHash('sha256').update(`${dataUrl} ${entry.size} ${entry.modified}`).digest('hex');
     if (!(await isPreparedFrom(folder, origin))) {
-      await unpackData(archiveAt(dataUrl, entry, store), { folder, origin, size: entry.size, dataUrl });
+      await unpackData(archiveAt(dataUrl, entry, store), { folder, origin, size: entry.size, dataUrl, name });
     }
     return innermost(folder);
   }
-  const archive = await onlyArchive(dataUrl, store);
-  if (archive !== undefined) return prepareData(archive);
-  return innermost(localPathOf(dataUrl) ?? (await copyHere(dataUrl)));
+  const archive = await onlyArchive(dataUrl, store, name);
+  if (archive !== undefined) return prepareHere(archive, name);
+  return innermost(localPathOf(dataUrl) ?? (await copyHere(dataUrl, name)));
 }
 
 /**
@@ -66,6 +75,10 @@ export async function prepareData(dataUrl: string): Promise<string> {
 export async function fetchFile(url: string): Promise<string> {
   const local = localPathOf(url);
   if (local !== undefined) return local;
+  return theseRanks().onFirstOfNode(() => copyFileHere(url));
+}
+
+async function copyFileHere(url: string): Promise<string> {
   const { kind } = await fileAt(url);
   if (kind === 'folder') throw new StorageError('E_NOT_FILE', `${shownUrl(url)} is a folder: name a checkpoint in it`);
   // A name like %2e%2e%2fx leads out of the folder, and is refused.
@@ -82,6 +95,11 @@ export async function fetchFile(url: string): Promise<string> {
 export async function fetchCheckpoint(url: string): Promise<string> {
   const path = await fetchFile(url);
   if (localPathOf(url) !== undefined || !url.endsWith('.json')) return path;
+  return theseRanks().onFirstOfNode(() => copyWeightsOf(url, path));
+}
+
+/** The files of weights that a copied `model.json` names, to where it lies. */
+async function copyWeightsOf(url: string, path: string): Promise<string> {
   const folder = url.slice(0, url.lastIndexOf('/'));
   const { manifest } = parseModelJson(await readFile(path), shownUrl(url));
   for (const name of manifest.flatMap(({ paths }) => paths))
@@ -101,8 +119,8 @@ async function drawDigits(): Promise<string> {
   return folder;
 }
 
-async function copyHere(url: string): Promise<string> {
-  const folder = workFolder('data', url);
+async function copyHere(url: string, name: string | undefined): Promise<string> {
+  const folder = workFolder('data', url, { name });
   // On a platform the folder is every data set's, and as new as its container.
   const mirror = !onPlatform();
   let files = 0;
@@ -118,7 +136,13 @@ const MOST_BYTES = 2 ** 40;
 
 async function unpackData(
   archive: string | ArchiveSource,
-  { folder, origin, size, dataUrl }: { folder: string; origin: string; size: number; dataUrl: string },
+  {
+    folder,
+    origin,
+    size,
+    dataUrl,
+    name,
+  }: { folder: string; origin: string; size: number; dataUrl: string; name: string | undefined },
 ): Promise<void> {
   // While the folder is not what the marker says, there is no marker.
   await rm(markerOf(folder), { force: true });
@@ -135,15 +159,20 @@ async function unpackData(
     progress.fail();
     if (error instanceof ArchiveError && error.code === 'E_ARCHIVE_KIND') {
       const what = 'neither a folder nor a zip nor a tar';
-      throw new DatasetError('E_DATA_URL', `--data_url ${shownUrl(dataUrl)}: ${what}`, { cause: error });
+      throw new DatasetError('E_DATA_URL', `${called(dataUrl, name)}: ${what}`, { cause: error });
     }
     throw error;
   }
   await writeFileAtomic(markerOf(folder), origin);
 }
 
+/** What errors call a data set: by its flag, or by its name among several. */
+function called(url: string, name: string | undefined): string {
+  return name === undefined ? `--data_url ${shownUrl(url)}` : `data set ${name}, ${shownUrl(url)}`;
+}
+
 /** The URL of the archive that is all a folder holds, hidden files aside. */
-async function onlyArchive(folder: string, store: Store): Promise<string | undefined> {
+async function onlyArchive(folder: string, store: Store, dataSet: string | undefined): Promise<string | undefined> {
   const archives: string[] = [];
   let isEmpty = true;
   for await (const { kind, name } of store.list(folder, { recursive: false })) {
@@ -152,11 +181,11 @@ async function onlyArchive(folder: string, store: Store): Promise<string | undef
     if (kind === 'folder' || !/\.(zip|tar|tar\.gz|tgz)$/i.test(name)) return undefined;
     archives.push(name);
   }
-  if (isEmpty) throw new DatasetError('E_EMPTY', `--data_url ${shownUrl(folder)}: the folder is empty`);
+  if (isEmpty) throw new DatasetError('E_EMPTY', `${called(folder, dataSet)}: the folder is empty`);
   if (archives.length > 1) {
     throw new DatasetError(
       'E_DATA_URL',
-      `--data_url ${shownUrl(folder)}: holds ${archives.length} archives; name one of ${archives.sort().join(', ')}`,
+      `${called(folder, dataSet)}: holds ${archives.length} archives; name one of ${archives.sort().join(', ')}`,
     );
   }
   const local = localPathOf(folder);
@@ -164,8 +193,9 @@ async function onlyArchive(folder: string, store: Store): Promise<string | undef
 }
 
 /** Follows a folder that holds one folder and nothing else. */
-async function innermost(folder: string): Promise<string> {
-  const entries = (await entriesOf(folder)).filter(({ name }) => !name.startsWith('.'));
+export async function innermost(folder: string): Promise<string> {
+  // macOS puts a folder of its own into every zip.
+  const entries = (await entriesOf(folder)).filter(({ name }) => !name.startsWith('.') && name !== '__MACOSX');
   const [only] = entries;
   const isDataFolder = ['train', 'test', 'val'].includes(only?.name);
   if (entries.length !== 1 || !only.isDirectory() || isDataFolder) return folder;

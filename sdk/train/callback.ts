@@ -19,6 +19,8 @@ export interface EpochRecord {
   /** Time of the epoch's steps, batch assembly included, validation not. */
   readonly seconds: number;
   readonly imagesPerSecond: number;
+  /** Under several ranks: the share of `seconds` in which rank 0 exchanged gradients or waited for others, 0 to 1. */
+  readonly communication?: number;
 }
 
 /** Why training ended. */
@@ -28,6 +30,7 @@ export type StopReason = 'completed' | 'earlyStopping' | 'interrupted' | 'diverg
 export interface Run {
   readonly network: Network;
   readonly epochs: number;
+  /** Of all ranks together. */
   readonly batchSize: number;
   readonly stepsPerEpoch: number;
   /** The epoch that the last step belonged to, 1-based. */
@@ -64,6 +67,8 @@ export interface Callback {
   readonly name: string;
   /** Makes the run pause whenever the number of steps since the beginning is a multiple of this. */
   readonly everySteps?: number;
+  /** Whether it is rank 0's alone; else every rank of a job has it, as what changes the learning rate or ends training must be. */
+  readonly isFirstRankOnly?: boolean;
   onTrainBegin?(run: Run): void | Promise<void>;
   /** Before the first step of an epoch; not when a run resumes in the middle of one. */
   onEpochBegin?(run: Run, epoch: number): void | Promise<void>;

@@ -2,11 +2,12 @@
 import { DatasetError } from '../base/errors.js';
 import { checksum, type Dataset, epochOrder, everySample } from '../dataset/dataset.js';
 import type { ImageStream } from '../dataset/image-stream.js';
+import { type Sharer, shareOf } from '../dataset/share.js';
 
 /** Samples to train on, in this order. */
 export interface Samples {
   readonly data: Dataset;
-  /** Positions in `data`. */
+  /** Positions in `data`; where ranks share a stream, those of other ranks' samples mean nothing. */
   readonly order: Int32Array;
 }
 
@@ -36,6 +37,8 @@ export interface FeedOptions {
   readonly batchSize: number;
   readonly dropRemainder: boolean;
   readonly signal: AbortSignal | undefined;
+  /** Which of several ranks this is. */
+  readonly sharer: Sharer;
 }
 
 /** Feeds the loop from either kind of data. */
@@ -69,7 +72,8 @@ function memoryFeed(data: Dataset, { seed, batchSize }: FeedOptions): Feed {
 }
 
 /** One batch at a time; those after it are decoded while it is trained on. */
-function streamFeed(stream: ImageStream, { seed, batchSize, dropRemainder, signal }: FeedOptions): Feed {
+function streamFeed(stream: ImageStream, options: FeedOptions): Feed {
+  const { seed, batchSize, dropRemainder, signal, sharer: share } = options;
   let pass:
     | { readonly epoch: number; step: number; readonly batches: AsyncGenerator<Dataset, void, undefined> }
     | undefined;
@@ -77,17 +81,27 @@ function streamFeed(stream: ImageStream, { seed, batchSize, dropRemainder, signa
     await pass?.batches.return();
     pass = undefined;
   };
+  /** A whole batch's order, of which `value` holds this rank's part. */
+  function placesOf(value: Dataset, size: number): Int32Array {
+    const order = new Int32Array(size);
+    order.set(everySample(value), shareOf(size, share)[0]);
+    return order;
+  }
   return {
     checksum: stream.checksum,
     next: async ({ epoch, step }) => {
       if (pass?.epoch !== epoch || pass.step !== step) {
         await close();
         const shuffle = { seed, epoch };
-        pass = { epoch, step, batches: stream.batches({ batchSize, dropRemainder, shuffle, from: step, signal }) };
+        pass = {
+          epoch,
+          step,
+          batches: stream.batches({ batchSize, dropRemainder, shuffle, from: step, signal, share }),
+        };
       }
       const { value, done } = await pass.batches.next();
       pass.step++;
-      if (!done) return { data: value, order: everySample(value) };
+      if (!done) return { data: value, order: placesOf(value, Math.min(batchSize, stream.size - step * batchSize)) };
       if (signal?.aborted) return undefined;
       throw new DatasetError(
         'E_COUNT',

@@ -7,10 +7,12 @@ import { log } from '../base/log.js';
 import { type Dataset, everySample } from '../dataset/dataset.js';
 import type { ImageStream } from '../dataset/image-stream.js';
 import type { Program, ProgramState } from '../engine/engine.js';
+import type { Ranks } from '../parallel/ranks.js';
 import type { Callback, EpochRecord, Run, StopReason } from './callback.js';
 import { feedOf, isStream, stepsPerEpoch as stepsIn } from './feed.js';
 import type { Evaluation, TrainOptions } from './options.js';
 import { type Plan, type Progress, restore, snapshot, type Trained } from './snapshot.js';
+import { requireSameParameters, trainAlike } from './together.js';
 
 /** The engine is called for about this long at a time, so that progress is seen and signals are heard. */
 const PAUSE_MS = 200;
@@ -26,16 +28,20 @@ export async function runTraining(
   model: TrainedModel,
   program: Program,
   data: Dataset | ImageStream,
-  options: TrainOptions & { readonly batchSize: number },
+  options: TrainOptions & { readonly batchSize: number; readonly ranks: Ranks },
 ): Promise<readonly EpochRecord[]> {
-  const { epochs, batchSize, dropRemainder = true, callbacks = [], resume, signal, validation } = options;
+  const { epochs, batchSize, dropRemainder = true, resume, signal, validation, ranks } = options;
+  const callbacks = (options.callbacks ?? []).filter(({ isFirstRankOnly }) => ranks.id === 0 || !isFirstRankOnly);
+  const isAlone = ranks.size === 1;
   requireWhole('epochs', epochs);
   for (const { name, everySteps } of callbacks)
     if (everySteps !== undefined) requireWhole(`${name}: everySteps`, everySteps);
   const stepsPerEpoch = stepsIn(data, { batchSize, dropRemainder });
-  const feed = feedOf(data, { seed: model.seed, batchSize, dropRemainder, signal });
+  const { seed } = model;
+  // With others, no rank stops reading alone: all end after the same step.
+  const feed = feedOf(data, { seed, batchSize, dropRemainder, signal: isAlone ? signal : undefined, sharer: ranks });
   const plan: Plan = {
-    seed: model.seed,
+    seed,
     batchSize,
     dropRemainder,
     samples: data.size,
@@ -48,8 +54,10 @@ export async function runTraining(
     lossSum: 0,
     correct: 0,
     elapsed: 0,
+    exchanging: 0,
   };
-  if (resume) restore(resume, { model, program, plan, progress, callbacks });
+  if (resume && ranks.id === 0) restore(resume, { model, program, plan, progress, callbacks });
+  if (!isAlone) await trainAlike(ranks, { model, program, plan, progress, callbacks, epochs, validation });
   const end = epochs * stepsPerEpoch;
   let reason: StopReason | undefined;
   const run = view();
@@ -63,7 +71,7 @@ export async function runTraining(
     }
     let chunk = 1;
     while (reason === undefined && progress.step < end) {
-      if (signal?.aborted) reason = 'interrupted';
+      if (signal?.aborted && isAlone) reason = 'interrupted';
       else chunk = await advance(chunk);
     }
     if (reason === undefined && signal?.aborted && progress.step < end) reason = 'interrupted';
@@ -109,16 +117,20 @@ export async function runTraining(
     const inEpoch = progress.step % stepsPerEpoch;
     const epoch = Math.floor(progress.step / stepsPerEpoch) + 1;
     if (inEpoch === 0) {
-      Object.assign(progress, { lossSum: 0, correct: 0, elapsed: 0 });
+      Object.assign(progress, { lossSum: 0, correct: 0, elapsed: 0, exchanging: 0 });
       await each((callback) => callback.onEpochBegin?.(run, epoch));
     }
     const steps = Math.min(chunk, stepsPerEpoch - inEpoch, ...callbacks.map((callback) => untilPause(callback)));
     const start = performance.now();
     const samples = await feed.next({ epoch, step: inEpoch, steps });
-    if (samples === undefined || signal?.aborted) return chunk;
-    const result = await program.train(samples.data, samples.order, { learningRate: progress.learningRate });
+    if (samples === undefined || (signal?.aborted && isAlone)) return chunk;
+    const training = program.train(samples.data, samples.order, { learningRate: progress.learningRate });
+    // The others hear of it in the exchange of the next step, after which all end.
+    if (signal?.aborted) program.stop();
+    const result = await training;
     const took = performance.now() - start;
     progress.elapsed += took;
+    progress.exchanging += 1000 * result.exchangeSeconds;
     progress.step += result.losses.length;
     progress.correct += result.correct;
     for (const loss of result.losses) progress.lossSum += loss;
@@ -126,6 +138,7 @@ export async function runTraining(
       reason = 'diverged';
       return chunk;
     }
+    if (result.ended === 'stopped' && !isAlone && progress.step < end) reason = 'interrupted';
     if (result.losses.length > 0 && progress.step % stepsPerEpoch === 0) await endEpoch(epoch);
     await each((callback) => callback.onPause?.(run));
     return Math.max(1, Math.round((result.losses.length * PAUSE_MS) / Math.max(took, 1)));
@@ -134,6 +147,7 @@ export async function runTraining(
   async function endEpoch(epoch: number): Promise<void> {
     const samples = Math.min(stepsPerEpoch * batchSize, data.size);
     const evaluated = validation && (await evaluateDuring(model, program, data, validation));
+    if (!isAlone) await requireSameParameters(ranks, program, epoch);
     const seconds = progress.elapsed / 1000;
     const record: EpochRecord = {
       epoch,
@@ -144,6 +158,7 @@ export async function runTraining(
       learningRate: progress.learningRate,
       seconds: round(seconds, 4),
       imagesPerSecond: Math.round(samples / seconds),
+      ...(!isAlone && { communication: round(progress.exchanging / progress.elapsed, 4) }),
     };
     run.history.push(record);
     await each((callback) => callback.onEpochEnd?.(run, record));

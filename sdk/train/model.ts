@@ -4,12 +4,13 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { matchParameters, type Remedy, requireFinite } from '../checkpoint/match.js';
 import { type Dataset, everySample } from '../dataset/dataset.js';
 import type { ImageStream } from '../dataset/image-stream.js';
-import type { Engine, Program, ProgramState } from '../engine/engine.js';
+import type { Engine, Peers, Program, ProgramState } from '../engine/engine.js';
 import { cpuEngine } from '../engine/select.js';
 import { type Loss, softmaxCrossEntropy } from '../nn/losses.js';
 import { initialParameters, isNetwork, type Network } from '../nn/network.js';
 import { type Optimizer, sgd, slotNames } from '../nn/optimizers.js';
 import { count } from '../nn/value.js';
+import { theseRanks } from '../parallel/ranks.js';
 import type { EpochRecord } from './callback.js';
 import { isStream, stepsPerEpoch } from './feed.js';
 import { runTraining } from './loop.js';
@@ -95,28 +96,32 @@ export class Model {
   }
 
   /**
-   * Trains for a number of epochs. The batches of a stream are decoded while those before them are trained on.
+   * Trains for a number of epochs. The batches of a stream are decoded while those before them are trained on. Where this process has
+   * joined other ranks (`joinRanks`), all of them call this and train one model together: each takes its part of every batch.
    *
    * @returns one record per epoch, those before a resume included where a callback restored them
    * @throws DatasetError `E_BATCH` when the data set holds no whole batch, `E_SHAPE` when it does not fit the network
+   * @throws ParallelError `E_RANKS_DIFFER` when ranks would not train alike, `E_RANK_LOST` when one dies or gives up
    * @throws TrainError `E_DIVERGED` when the loss is no longer a finite number, `E_INTERRUPTED` when `signal` aborts
    */
   async train(data: Dataset | ImageStream, options: TrainOptions): Promise<readonly EpochRecord[]> {
-    const batchSize = options.batchSize ?? 32;
-    if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new DatasetError('E_BATCH', `the batch size must be a whole number of at least 1, not ${batchSize}`);
+    const ranks = theseRanks();
+    const ofRank = options.batchSize ?? 32;
+    if (!Number.isInteger(ofRank) || ofRank < 1) {
+      throw new DatasetError('E_BATCH', `the batch size must be a whole number of at least 1, not ${ofRank}`);
     }
+    const batchSize = ofRank * ranks.size;
     if (batchSize > data.size) {
       throw new DatasetError(
         'E_BATCH',
-        `a batch of ${batchSize} is larger than the data set: ${data.source} holds ${data.size} samples`,
+        `a batch of ${batchSize}${ranks.size > 1 ? ` (${ranks.size} ranks × ${ofRank})` : ''} is larger than the data set: ${data.source} holds ${data.size} samples`,
       );
     }
     this.requireFit(data);
-    const program = this.compile(data, batchSize);
+    const program = this.compile(data, batchSize, ranks.communicator);
     try {
       program.load(this.current);
-      return await runTraining(this, program, data, { ...options, batchSize });
+      return await runTraining(this, program, data, { ...options, batchSize, ranks });
     } finally {
       const { step } = this.current;
       this.current = program.state();
@@ -203,9 +208,9 @@ export class Model {
     }
   }
 
-  private compile(data: Pick<Dataset, 'plan'>, batchSize: number): Program {
+  private compile(data: Pick<Dataset, 'plan'>, batchSize: number, peers?: Peers): Program {
     const { network, loss, optimizer, seed } = this;
-    return this.engine.compile(network, { loss, optimizer, batchSize, seed, input: data.plan });
+    return this.engine.compile(network, { loss, optimizer, batchSize, seed, input: data.plan, peers });
   }
 
   /** @throws DatasetError `E_SHAPE`, `E_LABEL` */

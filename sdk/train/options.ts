@@ -32,14 +32,14 @@ export interface LoadOptions {
 /** How to train. */
 export interface TrainOptions {
   readonly epochs: number;
-  /** Samples per step. Default 32. */
+  /** Samples per step and rank. Default 32. */
   readonly batchSize?: number;
   /** Leave out an epoch's last, smaller batch. Default true. */
   readonly dropRemainder?: boolean;
   /** Evaluated after every epoch. */
   readonly validation?: Dataset | ImageStream;
   readonly callbacks?: readonly Callback[];
-  /** Goes on from here, bit for bit, instead of from the beginning. */
+  /** Goes on from here, bit for bit, instead of from the beginning. Of several ranks rank 0's counts. */
   readonly resume?: Checkpoint;
   /** When it aborts, the step in hand is finished and `train` throws `E_INTERRUPTED`. */
   readonly signal?: AbortSignal;

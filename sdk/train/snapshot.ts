@@ -20,6 +20,8 @@ export interface Progress {
   correct: number;
   /** Milliseconds of this epoch's steps. */
   elapsed: number;
+  /** Of those, in exchanges with other ranks. */
+  exchanging: number;
 }
 
 /** What stays the same. */
@@ -147,7 +149,7 @@ function shown(value: Json | undefined): string {
 }
 
 /** The optimizer's settings by name, the learning rate that it began with among them. */
-function settingsOf(optimizer: Optimizer): { readonly [key: string]: number | boolean | string } {
+export function settingsOf(optimizer: Optimizer): { readonly [key: string]: number | boolean | string } {
   const { kind, learningRate, ...rest } = optimizer;
   return { optimizer: kind, initialLearningRate: learningRate, ...rest };
 }

@@ -1,6 +1,6 @@
 /** The native engine: the kernels of native/, several instruction sets in one library, a pool of threads per program. */
 import { availableParallelism } from 'node:os';
-import { EngineError } from '../../base/errors.js';
+import { EngineError, ParallelError } from '../../base/errors.js';
 import type { Dataset } from '../../dataset/dataset.js';
 import type { InputPlan } from '../../dataset/transforms.js';
 import type { Network } from '../../nn/network.js';
@@ -45,7 +45,7 @@ export function nativeEngine({ threads, instructionSet }: NativeOptions = {}): E
 
 function compile(library: NativeLibrary, set: string, network: Network, options: CompileOptions): Program {
   requireCompilable(network, options);
-  const { optimizer, batchSize, input, seed = 1, threads = 1 } = options;
+  const { optimizer, batchSize, input, seed = 1, threads = 1, peers } = options;
   const lowered = lower(network);
   const slots = slotNames(optimizer);
   const outputs = network.outputShape[0];
@@ -67,6 +67,7 @@ function compile(library: NativeLibrary, set: string, network: Network, options:
   const numbers = Float32Array.of(...input.scale, ...input.shift, ...settings);
   const created = library.create(set, shape, lowered.valueSizes, encode(lowered.operations), numbers);
   if (created === null) throw new EngineError('E_NATIVE_COMPILE', `network ${network.name}: ${library.error(null)}`);
+  if (peers) library.setCommunicator(created, peers.pointer, peers.seconds);
   return new NativeProgram(library, created, {
     network,
     input,
@@ -100,6 +101,7 @@ class NativeProgram implements Program {
     this.requireFit(data, order);
     const losses = new Float32Array(Math.ceil(order.length / this.plan.batchSize));
     const results = new Int32Array(3);
+    const before = this.library.exchangeSeconds(this.open());
     await this.call((program) =>
       this.library.train(
         program,
@@ -114,7 +116,8 @@ class NativeProgram implements Program {
       ),
     );
     const [steps, correct, ended] = results;
-    return { losses: losses.subarray(0, steps), correct, ended: ENDED[ended] };
+    const exchangeSeconds = this.library.exchangeSeconds(this.open()) - before;
+    return { losses: losses.subarray(0, steps), correct, ended: ENDED[ended], exchangeSeconds };
   }
 
   async evaluate(data: Dataset, order: Int32Array): Promise<EvaluateResult> {
@@ -173,7 +176,9 @@ class NativeProgram implements Program {
     const program = this.open();
     this.running++;
     try {
-      if ((await run(program)) !== 0) return;
+      const outcome = await run(program);
+      if (outcome === 1) return;
+      if (outcome < 0) throw new ParallelError('E_RANK_LOST', this.library.error(program));
       throw new EngineError('E_NATIVE_RUN', `network ${this.plan.network.name}: ${this.library.error(program)}`);
     } finally {
       this.running--;

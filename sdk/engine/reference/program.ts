@@ -1,7 +1,7 @@
 /** A compiled network: its parameters, and what is done with them. */
 import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
-import { requireCompilable, requireState } from '../checks.js';
+import { requireAlone, requireCompilable, requireState } from '../checks.js';
 import type { CompileOptions, Program, TrainResult } from '../engine.js';
 import { evaluatedAtOnce, Turns } from '../turns.js';
 import { runBatch } from './batch.js';
@@ -17,6 +17,7 @@ import { type Precision, type Real, reals } from './real.js';
  */
 export function compileProgram(network: Network, options: CompileOptions, precision: Precision): Program {
   requireCompilable(network, options);
+  requireAlone('reference', options);
   const { loss, optimizer, batchSize, seed = 1, input } = options;
   const parameters = reals(precision, network.parameterCount);
   const slots = slotNames(optimizer).map(() => reals(precision, network.parameterCount));
@@ -66,7 +67,7 @@ export function compileProgram(network: Network, options: CompileOptions, precis
         correct += result.correct;
         return true;
       });
-      return { losses: losses.slice(0, taken), correct, ended };
+      return { losses: losses.slice(0, taken), correct, ended, exchangeSeconds: 0 };
     },
 
     async evaluate(data, order) {

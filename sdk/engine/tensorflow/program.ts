@@ -2,7 +2,7 @@
 import { EngineError } from '../../base/errors.js';
 import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
-import { requireCompilable, requireState } from '../checks.js';
+import { requireAlone, requireCompilable, requireState } from '../checks.js';
 import type { CompileOptions, Program, ProgramState, TrainResult } from '../engine.js';
 import { evaluatedAtOnce, Turns } from '../turns.js';
 import { dispose, download, upload } from './held.js';
@@ -18,6 +18,7 @@ import type { TensorFlow } from './tf.js';
  */
 export function compileProgram(tf: TensorFlow, network: Network, options: CompileOptions): Program {
   requireCompilable(network, options);
+  requireAlone('tensorflow', options);
   const { loss, optimizer, batchSize, seed = 1, input } = options;
   const plan = { network, loss, optimizer, seed };
   const zeros = (): Float32Array => new Float32Array(network.parameterCount);
@@ -66,7 +67,7 @@ export function compileProgram(tf: TensorFlow, network: Network, options: Compil
         correct += tried.correct;
         return true;
       });
-      return { losses: losses.slice(0, taken), correct, ended };
+      return { losses: losses.slice(0, taken), correct, ended, exchangeSeconds: 0 };
     },
 
     async evaluate(data, order) {

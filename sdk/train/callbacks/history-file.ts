@@ -15,12 +15,14 @@ const record = z.object({
   learningRate: z.number(),
   seconds: z.number(),
   imagesPerSecond: z.number(),
+  communication: z.number().optional(),
 });
 const historyFile = z.object({ epochs: z.array(record) });
 
 /** Keeps `history.json` in a folder: one record per epoch under `epochs`. A resumed run goes on with the file it finds. */
 export class HistoryFile implements Callback {
   readonly name = 'HistoryFile';
+  readonly isFirstRankOnly = true;
   private readonly path: string;
 
   constructor({ folder }: { readonly folder: string }) {
@@ -49,9 +51,10 @@ export class HistoryFile implements Callback {
       log.warn(`${this.path} is damaged: the history begins anew`);
       return [];
     }
-    return parsed.data.epochs.map(({ validationLoss, ...rest }) => ({
+    return parsed.data.epochs.map(({ validationLoss, communication, ...rest }) => ({
       ...rest,
       ...(validationLoss !== undefined && { validationLoss }),
+      ...(communication !== undefined && { communication }),
     }));
   }
 }

@@ -11,9 +11,12 @@ export class LossMonitor implements Callback {
     if (everySteps !== undefined) this.everySteps = everySteps;
   }
 
-  onEpochEnd(run: Run, { epoch, loss, accuracy, seconds, imagesPerSecond }: EpochRecord): void {
+  onEpochEnd(run: Run, { epoch, loss, accuracy, seconds, imagesPerSecond, communication }: EpochRecord): void {
     const figures = `loss ${loss.toFixed(4)}  accuracy ${accuracy.toFixed(4)}`;
-    log.info(`epoch ${epoch}/${run.epochs}  ${figures}  ${seconds.toFixed(2)} s  ${imagesPerSecond} images/s`);
+    const between = communication === undefined ? '' : `  ${(100 * communication).toFixed(1)} % communication`;
+    log.info(
+      `epoch ${epoch}/${run.epochs}  ${figures}  ${seconds.toFixed(2)} s  ${imagesPerSecond} images/s${between}`,
+    );
   }
 
   onPause(run: Run): void {

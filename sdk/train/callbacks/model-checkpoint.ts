@@ -12,6 +12,7 @@ import type { Callback, Run, StopReason } from '../callback.js';
  */
 export class ModelCheckpoint implements Callback {
   readonly name = 'ModelCheckpoint';
+  readonly isFirstRankOnly = true;
   readonly everySteps: number;
   private readonly folder: string;
   private readonly prefix: string | undefined;

@@ -10,6 +10,7 @@ import type { Callback, Run } from '../callback.js';
  */
 export class UploadOutput implements Callback {
   readonly name = 'UploadOutput';
+  readonly isFirstRankOnly = true;
   private readonly from: string;
   private readonly to: string;
 
