@@ -249,7 +249,7 @@ def npm_of(node):
 
 
 def is_whole(tarball):
-    """Whether a tarball brings along all that the package needs (bundleDependencies), so that npm has nothing to fetch."""
+    """Whether a tarball brings along what the package needs (bundleDependencies), so that npm has nothing to fetch."""
     return any(name.startswith("package/node_modules/") for name, _member, _archive in members(tarball))
 
 
@@ -473,7 +473,8 @@ def run_installer(command, folder, what, path=None):
         return
     with open(record, "rb") as output:
         lines = [line.strip() for line in output.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"(npm )?err(or)?\b(?! code )", line, re.IGNORECASE)]
+    telling = re.compile(r"(npm )?err(or)?\b(?! (code|syscall|errno|path|command)\b)", re.IGNORECASE)
+    errors = [line for line in lines if telling.match(line)]
     raise Failure(
         "cannot install {}: {} (exit code {}; all it said is in {}); where there is no network, bring what it needs"
         " along (docs/openi.md)".format(what, (errors or lines[-1:] or ["no word"])[0], code, record)
