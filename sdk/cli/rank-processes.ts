@@ -1,7 +1,7 @@
 /** The processes of a job's ranks on this machine, from their start to the end of the last. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { constants } from 'node:os';
-import { systemCode } from '../base/errors.js';
+import { OTHER_RANK_EXIT_CODE, systemCode } from '../base/errors.js';
 import { log } from '../base/log.js';
 
 /** How a rank's process is started. */
@@ -44,8 +44,8 @@ export async function runRanks(
   };
   const onFailure = (said: string, code: number): void => {
     if (failure !== undefined) {
-      // Of a process with many threads that is killed the others may hear, and end, before it is gone. None but it ends by a signal.
-      if (code > 128 && failure.code <= 128 && !isAsked) failure = { said, code };
+      // The others may hear of a rank's failure, and end, before it has ended itself.
+      if (!isAsked && weight(code) > weight(failure.code)) failure = { said, code };
       return;
     }
     failure = { said, code };
@@ -96,6 +96,12 @@ export async function runRanks(
   if (failure !== undefined) log.error(failure.said);
   if (failure !== undefined) return failure.code;
   return order === undefined ? 0 : 128 + constants.signals[order];
+}
+
+/** What is likelier to be the cause of a job's end: a signal, then an error of the rank's own, then what it heard of another. */
+function weight(code: number): number {
+  if (code > 128) return 2;
+  return code === OTHER_RANK_EXIT_CODE ? 0 : 1;
 }
 
 /** To a rank; SIGKILL also to what it has started. */

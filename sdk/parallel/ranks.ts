@@ -3,7 +3,7 @@
  * on what prepares data, trains and writes results asks `theseRanks()` what is its own to do.
  */
 import { hostname } from 'node:os';
-import { ParallelError } from '../base/errors.js';
+import { OtherRankError, ParallelError } from '../base/errors.js';
 import { currentRank, type Rank } from '../base/rank.js';
 import { type Communicator, openCommunicator } from './communicator.js';
 import { rendezvousOf } from './rendezvous.js';
@@ -126,7 +126,7 @@ function ranksOver(rank: Rank, communicator: Communicator, first: number): Ranks
     if (thrown !== undefined) throw thrown;
     for (const [other, each] of outcomes.entries()) {
       if (each !== null && 'failure' in each)
-        throw new ParallelError('E_RANK_FAILED', `rank ${other}: ${each.failure}`);
+        throw new OtherRankError('E_RANK_FAILED', `rank ${other}: ${each.failure}`);
     }
     const done = outcomes[doer];
     if (done !== null && 'value' in done) return done.value;

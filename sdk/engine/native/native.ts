@@ -1,5 +1,5 @@
 /** The native engine: the kernels of native/, several instruction sets in one library, a pool of threads per program. */
-import { EngineError, ParallelError } from '../../base/errors.js';
+import { EngineError, OtherRankError } from '../../base/errors.js';
 import { processorsPerRank } from '../../base/rank.js';
 import type { Dataset } from '../../dataset/dataset.js';
 import type { InputPlan } from '../../dataset/transforms.js';
@@ -178,7 +178,7 @@ class NativeProgram implements Program {
     try {
       const outcome = await run(program);
       if (outcome === 1) return;
-      if (outcome < 0) throw new ParallelError('E_RANK_LOST', this.library.error(program));
+      if (outcome < 0) throw new OtherRankError('E_RANK_LOST', this.library.error(program));
       throw new EngineError('E_NATIVE_RUN', `network ${this.plan.network.name}: ${this.library.error(program)}`);
     } finally {
       this.running--;
