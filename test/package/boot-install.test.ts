@@ -2,10 +2,12 @@
  * boot.py installs the package where the code folder brings its tarball or a package.json. The tarball is npm's own,
  * of a small package of that name, so that no registry is needed; the real one is in package.ci.ts.
  */
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { type Test, test } from 'tap';
+import { craftTar } from '../archive/craft-tar.js';
 import { type CodeFolder, codeFolder, python, writeFiles } from './boot.js';
 import { succeed } from './tarball.js';
 
@@ -168,6 +170,25 @@ test('a tarball that brings its dependencies along needs neither npm nor a netwo
   const records = join(dirname(folder.root), 'cache', 'boot');
   const record = readdirSync(records).find((name) => name.endsWith('.log')) ?? 'none';
   t.equal(readFileSync(join(records, record), 'utf8'), 'built --install\n', 'its native library is built as npm would');
+});
+
+test('a tarball cannot write outside its folder, and one that is cut off is refused', options, async (t) => {
+  const data = Buffer.from('here');
+  const tar = craftTar([
+    { name: 'package/node_modules/dependency/index.js', data },
+    { name: 'package/../../escaped', data },
+  ]);
+  for (const [content, refused] of [
+    [gzipSync(tar), /\/escaped would lie outside of it\n$/],
+    [gzipSync(tar).subarray(0, -20), /is no tarball that npm pack made: .*\n$/],
+  ] as const) {
+    const folder = codeFolder(t);
+    writeFileSync(join(folder.root, TARBALL), content);
+    const { code, stderr } = await folder.boot([]).ended;
+    t.equal(code, 1);
+    t.match(stderr, refused);
+    t.same(installed(folder), []);
+  }
 });
 
 test('two tarballs, a file that is none, and a work folder that cannot be written are refused', options, async (t) => {
