@@ -34,6 +34,8 @@ export class CheckpointError extends MindtsError {}
 export class EngineError extends MindtsError {}
 /** Ranks of a job that do not find one another, or of which one is lost. */
 export class ParallelError extends MindtsError {}
+/** Rates, masks or networks that pruning cannot work with, and a search that is told what does not fit. */
+export class PruningError extends MindtsError {}
 /** A training run that cannot go on. */
 export class TrainError extends MindtsError {}
 
