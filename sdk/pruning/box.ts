@@ -20,7 +20,7 @@ export function isInside({ lower, upper }: Bounds, point: Candidate): boolean {
 }
 
 /** The nearest point of the box. */
-export function nearest({ lower, upper }: Bounds, point: Candidate): Candidate {
+export function clipped({ lower, upper }: Bounds, point: Candidate): Candidate {
   return point.map((value, i) => clamped(value, lower[i], upper[i]));
 }
 

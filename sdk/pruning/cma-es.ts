@@ -13,7 +13,7 @@
 import { z } from 'zod';
 import { PruningError } from '../base/errors.js';
 import { type Random, seededRandom } from '../base/random.js';
-import { anywhere, isInside, nearest, widths } from './box.js';
+import { anywhere, clipped, isInside, widths } from './box.js';
 import { eigen, type Matrix } from './eigen.js';
 import {
   type Candidate,
@@ -68,7 +68,7 @@ export function cmaEs(
       point = vectors.map((row, i) => state.mean[i] + state.sigma * width[i] * dot(row, stretched));
       if (isInside(problem, point)) return point;
     }
-    return nearest(problem, point);
+    return clipped(problem, point);
   }
   function beginning(mean: Candidate, since: number): State {
     return {
