@@ -157,7 +157,8 @@ function updated(
   };
 }
 
-interface Constants {
+/** The tutorial's constants for a number of layers and of candidates; names are its own but for `parents`. */
+export interface Constants {
   /** w_i, one for each rank. */
   readonly weights: readonly number[];
   /** μ */
@@ -172,8 +173,13 @@ interface Constants {
   readonly normOfNormal: number;
 }
 
-/** Table 1 of the tutorial. */
-function constantsOf(n: number, lambda: number): Constants {
+/**
+ * Table 1 of the tutorial.
+ *
+ * @example
+ * constantsOf(3, 7).parents; // 3
+ */
+export function constantsOf(n: number, lambda: number): Constants {
   const parents = Math.floor(lambda / 2);
   const raw = Array.from({ length: lambda }, (_, i) => Math.log((lambda + 1) / 2) - Math.log(i + 1));
   const effective = (some: readonly number[]): number => total(some) ** 2 / normSquared(some);

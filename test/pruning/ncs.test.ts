@@ -1,6 +1,7 @@
 /** Negatively correlated search, and the seed program's version of it. */
 import { type Test, test } from 'tap';
 import { z } from 'zod';
+import { seededRandom } from '../../sdk/base/random.js';
 import { cmaEs } from '../../sdk/pruning/cma-es.js';
 import { adapted, bhattacharyya, isAccepted, ncs } from '../../sdk/pruning/ncs.js';
 import { numpyNormal } from '../../sdk/pruning/numpy-random.js';
@@ -61,6 +62,32 @@ test('what meets the constraint always replaces what does not, and never the oth
     ),
     'nor distance',
   );
+});
+
+test('each generation replaces those that the rule replaces, with a λ of its own whose spread ends at 0', async (t) => {
+  const problem = boxOf(2, { budget: 400, seed: 7 });
+  const search = run(ncs(problem), rastrigin, 1);
+  let lowest = Math.min(...inside(search).population.map(({ fitness }) => fitness));
+  for (let generation = 1; search.ask().length > 0; generation++) {
+    const { population, deviations } = inside(search);
+    const trials = search.ask().map((candidate) => ({ candidate, ...rastrigin(candidate) }));
+    lowest = Math.min(lowest, ...trials.map(({ fitness }) => fitness));
+    const lambda = 1 + 0.1 * (1 - generation / 40) * seededRandom(7, 'ncs', 'lambda', generation).normal();
+    const expected = population.map((parent, i) => {
+      // In widths of the box, as the deviations are.
+      const gaussian = (x: readonly number[], j: number) => ({ mean: x.map((v) => v / 10), deviation: deviations[j] });
+      const distances = (x: readonly number[]) =>
+        population.map((other, j) =>
+          j === i ? Infinity : bhattacharyya(gaussian(x, i), gaussian(other.candidate, j)),
+        );
+      const [before, after] = [parent, trials[i]].map(({ candidate }) => Math.min(...distances(candidate)));
+      const fitness = (trials[i].fitness - lowest) / (parent.fitness - lowest + (trials[i].fitness - lowest));
+      return fitness / (after / (before + after)) < lambda ? trials[i] : parent;
+    });
+    search.tell(trials);
+    t.same(inside(search).population, expected, `generation ${generation}`);
+  }
+  t.equal(search.generation, 40);
 });
 
 test('searches that meet the constraint go on meeting it', async (t) => {
