@@ -41,6 +41,8 @@ export class ParallelError extends MindtsError {}
 export class OtherRankError extends ParallelError {
   override readonly exitCode = OTHER_RANK_EXIT_CODE;
 }
+/** Rates, masks or networks that pruning cannot work with, and a search that is told what does not fit. */
+export class PruningError extends MindtsError {}
 /** A training run that cannot go on. */
 export class TrainError extends MindtsError {}
 
