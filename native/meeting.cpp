@@ -201,12 +201,12 @@ class Meeting {
 
   // Receives ranks and what they say, until it is done.
   void serve(Time limit, const std::function<bool()>& is_done, const std::function<std::string()>& overdue) {
-    Time next_beat = Clock::now();
+    next_beat_ = Clock::now();
     while (!is_done()) {
       const Time now = Clock::now();
       if (now >= limit) fail(overdue());
-      if (rank_ == 0 && now >= next_beat) {
-        next_beat = after(beat_seconds);
+      if (rank_ == 0 && now >= next_beat_) {
+        next_beat_ = after(beat_seconds);
         tell_all(Word::waiting, missing());
       }
       if (rank_ != 0 && seconds_since(heard_[0]) > silence)
@@ -266,6 +266,8 @@ class Meeting {
         peer.address = stranger.address;
         places_[hello.from].port = hello.port;
         heard_[hello.from] = Clock::now();
+        // Who waits gets to know at once for whom.
+        next_beat_ = Clock::now();
       }
       (hello.purpose == control ? peer.control : peer.data) = std::move(stranger.connection);
     }
@@ -388,6 +390,7 @@ class Meeting {
   std::vector<bool> is_ready_;
   std::vector<Stranger> strangers_;
   std::string host_misses_ = "other ranks", last_refusal_;
+  Time next_beat_;
   bool has_table_ = false, may_go_ = false;
 };
 
