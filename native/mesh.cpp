@@ -66,8 +66,7 @@ void Mesh::fail(const std::string& why) {
 }
 
 void Mesh::fail_broken(int peer) {
-  pollfd alarm{alarm_.first.get(), POLLIN, 0};
-  poll(&alarm, 1, milliseconds_until(after(verdict_seconds)));
+  becomes_ready(alarm_.first, POLLIN, after(verdict_seconds));
   fail(name(peer) + " ended");
 }
 
