@@ -87,6 +87,7 @@ async function build({ compiler, arch = process.arch, folder, portable = false, 
     const sets = Object.keys(instructionSets[arch]);
     const others = [
       'program',
+      'train',
       'measure',
       'dispatch',
       'jpeg',

@@ -26,12 +26,11 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const folder = await mindts.prepareData(args.data_url);
   const output = await mindts.prepareOutput({ url: args.train_url, resume: args.resume });
 
-  // The network, and the data set as it wants it: resized and normalised while batches are put together.
+  // The network, how it learns, and the data set as it wants it: resized and normalised while batches are put together.
   const { num_classes: classes, image_height: height, image_width: width } = args;
   const { network, transforms } = mindts.buildNetwork(args.network, { classes, height, width });
   const trainSet = await mindts.mnist(folder, { split: 'train', classes, transforms });
   const testSet = await mindts.mnist(folder, { split: 'test', classes, transforms });
-  // How it learns, and where it starts.
   const { learning_rate: learningRate, momentum, weight_decay: weightDecay } = args;
   const optimizer = mindts.sgd({ learningRate, momentum, weightDecay });
   const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
@@ -40,7 +39,8 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
 
   // Train, save, copy back.
   const { save_checkpoint_steps: saveCheckpointSteps, keep_checkpoint_max: keepCheckpointMax } = args;
-  const checkpoints = new mindts.ModelCheckpoint({ folder: output.folder, saveCheckpointSteps, keepCheckpointMax });
+  const saving = { folder: output.folder, saveCheckpointSteps, keepCheckpointMax, perRank: args.ckpt_per_rank };
+  const checkpoints = new mindts.ModelCheckpoint(saving);
   mindts.log.info(`training ${network.name} on ${trainSet.size} images: ${engine.description}`);
   const history = await model.train(trainSet, {
     epochs: args.epoch_size,

@@ -8,11 +8,21 @@ export { type Progress, startProgress } from './base/progress.js';
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
 export { type Conversion, convertCheckpoint } from './checkpoint/convert.js';
 export type { NetworkHints } from './checkpoint/network-of.js';
+export {
+  type ClassifierArgs,
+  classifyTestSet,
+  type Training,
+  type TrainingArgs,
+  trainClassifier,
+} from './cli/classifier.js';
 export { type Job, type LaunchFile, type LaunchSpec, launch } from './cli/launch.js';
 export {
+  collectedOptions,
+  dataSetOptions,
   dataUrl,
   deviceOptions,
   imagenetOptions,
+  modelOptions,
   networkOptions,
   startOptions,
   trainingOptions,
@@ -57,8 +67,13 @@ export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './nn/poo
 export type { Layer, Value, WeightOptions, Window } from './nn/value.js';
 export type { WindowOptions } from './nn/window.js';
 export { joinRanks, leaveRanks, type Ranks, theseRanks } from './parallel/ranks.js';
+export { type C2netContext, prepare, uploadOutput } from './platform/c2net.js';
+export { outputUrl, uploadModels } from './platform/c2net-output.js';
+export { type CheckpointArgs, chooseCheckpoint, requireCheckpoint } from './platform/choose-checkpoint.js';
+export { chooseDataSet, type DataSets, prepareDataSets } from './platform/data-sets.js';
 export { type Output, prepareOutput } from './platform/output.js';
 export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
+export { type NamedUrl, urlList } from './platform/url-list.js';
 export { copy, copyParallel } from './storage/copy.js';
 export { type Callback, type EpochRecord, type Json, type Run, type StopReason } from './train/callback.js';
 export { HistoryFile } from './train/callbacks/history-file.js';

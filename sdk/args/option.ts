@@ -162,6 +162,9 @@ export function isBooleanWord(word: string): boolean {
 export function readValue<T>(option: Option<T>, given: string, where: string): T {
   const result = option.schema.safeParse(given);
   if (result.success) return result.data;
+  // A schema that says itself what is wrong knows the place.
+  const own = result.error.issues.find(({ code }) => code === 'custom')?.message;
+  if (own !== undefined) throw new ArgumentError('E_ARGUMENT_VALUE', `${where}: ${own}`);
   throw new ArgumentError('E_ARGUMENT_VALUE', `${where} ${shown(given)}: expected ${option.expected}`);
 }
 

@@ -16,6 +16,9 @@ export class MindtsError extends Error {
   }
 }
 
+/** How a process ends that has nothing to blame but another rank. */
+export const OTHER_RANK_EXIT_CODE = 3;
+
 /** A wrong command line or configuration file. */
 export class ArgumentError extends MindtsError {
   override readonly exitCode = 2;
@@ -34,6 +37,10 @@ export class CheckpointError extends MindtsError {}
 export class EngineError extends MindtsError {}
 /** Ranks of a job that do not find one another, or of which one is lost. */
 export class ParallelError extends MindtsError {}
+/** What one rank has to say of another: that it is lost, or what it failed at. Who looks for the cause looks there. */
+export class OtherRankError extends ParallelError {
+  override readonly exitCode = OTHER_RANK_EXIT_CODE;
+}
 /** A training run that cannot go on. */
 export class TrainError extends MindtsError {}
 

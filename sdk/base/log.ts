@@ -1,4 +1,6 @@
 /** Lines for the person at the terminal, or in the platform's log. */
+import { ParallelError } from './errors.js';
+import { currentRank } from './rank.js';
 
 /**
  * Says what happens. `info` goes to stdout, on rank 0 only; `warn` and `error` go to stderr behind
@@ -37,10 +39,9 @@ export function visible(text: string): string {
 
 const CONTROLS = /[^\P{Cc}\n\t]|[\u2028\u2029\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu;
 
-/** Whether this process speaks for the job: `RANK_ID` is 0 or unset. */
+/** Whether this process speaks for the job: it is rank 0, or alone. */
 export function isFirstRank(): boolean {
-  // What is no number is no rank.
-  return !(Number(process.env.RANK_ID ?? 0) > 0);
+  return rankId() === 0;
 }
 
 /** Writes a line, above the progress that is being drawn, if any. */
@@ -108,5 +109,16 @@ function coloured(colour: string, text: string): string {
 }
 
 function ofRank(): string {
-  return isFirstRank() ? '' : `rank ${process.env.RANK_ID}: `;
+  const id = rankId();
+  return id === 0 ? '' : `rank ${id}: `;
+}
+
+function rankId(): number {
+  try {
+    return currentRank().id;
+  } catch (error) {
+    // What joins ranks throws the same; a line that says so, and others, must come out.
+    if (error instanceof ParallelError) return 0;
+    throw error;
+  }
 }

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { systemCode } from './errors.js';
 
-/** This process, for {@link isRunning}: its number, when it began, and its machine. */
-export function processMark(): string {
-  return `${process.pid} ${startOf(process.pid) ?? '-'} ${hostname()}`;
+/** A process of this machine, by default this one, for {@link isRunning}: its number, when it began, and its machine. */
+export function processMark(pid: number = process.pid): string {
+  return `${pid} ${startOf(pid) ?? '-'} ${hostname()}`;
 }
 
 /** Whether a mark was made on this machine. */

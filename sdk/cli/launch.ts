@@ -13,13 +13,20 @@ import { helpText } from '../args/help.js';
 import { flag, type Options, text } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
 import { readRegular } from '../base/files.js';
-import { log } from '../base/log.js';
+import { isFirstRank, log } from '../base/log.js';
 import { packageRoot } from '../base/package.js';
 import { currentRank } from '../base/rank.js';
 import { joinRanks, leaveRanks } from '../parallel/ranks.js';
 import { read } from '../storage/calls.js';
 import { localPathOf } from '../storage/stores.js';
-import { deviceOptions, imagenetOptions, networkOptions, startOptions, trainingOptions } from './options.js';
+import {
+  dataSetOptions,
+  deviceOptions,
+  imagenetOptions,
+  networkOptions,
+  startOptions,
+  trainingOptions,
+} from './options.js';
 import { runToEnd } from './report.js';
 
 /** What a launch file says of itself. */
@@ -51,6 +58,7 @@ const OWN = text({ description: 'an option that one launch file has for itself' 
 
 /** What a configuration file may hold for other launch files: their keys count, not what stands behind them. */
 const SHARED = {
+  ...dataSetOptions,
   ...imagenetOptions,
   ...startOptions,
   ...trainingOptions,
@@ -58,6 +66,7 @@ const SHARED = {
   ...deviceOptions,
   train_url: OWN,
   result_url: OWN,
+  model_url: OWN,
   limit: OWN,
 };
 
@@ -76,6 +85,7 @@ export function launch<V extends object>(
   const path = fileURLToPath(url);
   const run: LaunchFile = async (argv) => {
     if (wantsHelp(argv)) {
+      if (!isFirstRank()) return;
       const { description, examples = [], options } = spec;
       // Whoever started the file by path starts it so again; else `mindts` found it by its name.
       const name = isStartedFile(path) ? `node ${basename(path)}` : `mindts ${basename(path).replace(/\.\w+$/, '')}`;

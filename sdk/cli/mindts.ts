@@ -7,17 +7,35 @@ interface Command {
   readonly load: () => Promise<(argv: readonly string[]) => Promise<void>>;
 }
 
-// Launch files lie above this room, so that they are found by path, as a platform finds them.
-const launchFile = (name: string) => async () => {
-  const file = new URL(`../../scripts/${name}.js`, import.meta.url).href;
-  const module: { readonly default: (argv: readonly string[]) => Promise<void> } = await import(file);
-  return module.default;
-};
+/** Launch files by their names, with what each does. They lie above this room, so that they are found by path, as a platform finds them. */
+function launchFiles(described: Readonly<Record<string, string>>): Record<string, Command> {
+  const commands = Object.entries(described).map(([name, description]): [string, Command] => {
+    const load = async () => {
+      const file = new URL(`../../scripts/${name}.js`, import.meta.url).href;
+      const module: { readonly default: (argv: readonly string[]) => Promise<void> } = await import(file);
+      return module.default;
+    };
+    return [name, { description, load }];
+  });
+  return Object.fromEntries(commands);
+}
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  train: { description: 'train LeNet-5, or a relative, on an MNIST-format data set', load: launchFile('train') },
-  inference: { description: 'classify a test set with a trained checkpoint', load: launchFile('inference') },
-  read_imagenet: { description: 'read a folder of photos once, as training would', load: launchFile('read_imagenet') },
+  ...launchFiles({
+    train: 'train LeNet-5, or a relative, on an MNIST-format data set',
+    inference: 'classify a test set with a trained checkpoint',
+    pretrain: 'train on from a checkpoint',
+    train_for_multidataset: 'train in a task with several data sets',
+    inference_for_multidataset: 'classify in a task with several data sets',
+    train_for_c2net: 'train on C2Net, where data sets are archives',
+    pretrain_for_c2net: 'train on from a checkpoint, on C2Net',
+    inference_for_c2net: 'classify on C2Net',
+    read_imagenet: 'read a folder of photos once, as training would',
+  }),
+  launch: {
+    description: 'start a script as several ranks, which train together',
+    load: async () => (await import('./launch-ranks.js')).launchRanks,
+  },
   ckpt: { description: 'look into checkpoints and convert them', load: async () => (await import('./ckpt.js')).ckpt },
   dataset: { description: 'make and look into data sets', load: async () => (await import('./dataset.js')).dataset },
   fs: {
@@ -31,7 +49,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 };
 
 function help(): string {
-  const rows = Object.entries(COMMANDS).map(([name, { description }]) => `  ${name.padEnd(14)} ${description}`);
+  const rows = Object.entries(COMMANDS).map(([name, { description }]) => `  ${name.padEnd(28)} ${description}`);
   return [
     'Trains neural networks on AI platforms and at home.',
     '',

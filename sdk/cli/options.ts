@@ -2,6 +2,7 @@
 import { choice, flag, integer, number, type Option, type Options, text } from '../args/option.js';
 import { DEVICE_TARGETS, type DeviceTarget } from '../engine/select.js';
 import { NETWORK_NAMES, type NetworkName } from '../nn/networks.js';
+import { type NamedUrl, urlList } from '../platform/url-list.js';
 
 /** What a network is run on. */
 export const deviceOptions: Options<{ device_target: DeviceTarget; threads: number | undefined }> = {
@@ -34,10 +35,43 @@ export const networkOptions: Options<{
   ...imageSize,
 };
 
-/** Where training starts. */
-export const startOptions: Options<{ ckpt_url: string | undefined; ckpt_skip: string | undefined }> = {
+/** Which checkpoint a job begins with; `chooseCheckpoint` says how the two go together. */
+export const modelOptions: Options<{ ckpt_url: string | undefined; pretrain_url: readonly NamedUrl[] | undefined }> = {
   ckpt_url: text({ placeholder: 'URL', description: 'a checkpoint to start from' }),
+  pretrain_url: urlList('model', { description: 'the models of the task, as the platform lists them' }),
+};
+
+/** Where training starts. */
+export const startOptions: Options<{
+  ckpt_url: string | undefined;
+  pretrain_url: readonly NamedUrl[] | undefined;
+  ckpt_skip: string | undefined;
+}> = {
+  ...modelOptions,
   ckpt_skip: text({ placeholder: 'NAMES', description: 'layers that start afresh in spite of it, such as fc2,fc3' }),
+};
+
+/** The data sets of a task with several. */
+export const dataSetOptions: Options<{
+  multi_data_url: readonly NamedUrl[] | undefined;
+  data_url: string | undefined;
+  dataset_name: string | undefined;
+}> = {
+  multi_data_url: urlList('dataset', { description: 'the data sets of the task, as the platform lists them' }),
+  data_url: text({ placeholder: 'URL', description: 'the data set, where the platform gives no list' }),
+  dataset_name: text({ placeholder: 'NAME', description: 'the one with the images, where several have some' }),
+};
+
+/** Where results go on C2Net, besides the folder that the platform collects. */
+export const collectedOptions: Options<{ train_url: string | undefined; model_url: string | undefined }> = {
+  train_url: text({
+    placeholder: 'URL',
+    description: 'where checkpoints and history go (default: what the platform collects)',
+  }),
+  model_url: text({
+    placeholder: 'URL',
+    description: 'where all of them go once more at the end, packed if it ends in .zip',
+  }),
 };
 
 /** Where ImageNet lies and how it is read; configs/imagenet.yaml holds the seed's settings. */
@@ -77,16 +111,18 @@ export const trainingOptions: Options<{
   weight_decay: number;
   save_checkpoint_steps: number;
   keep_checkpoint_max: number;
+  ckpt_per_rank: boolean;
   seed: number;
   resume: boolean;
 }> = {
   epoch_size: integer({ min: 1, default: 10, description: 'how often to go over the data' }),
-  batch_size: integer({ min: 1, default: 32, description: 'images per step' }),
+  batch_size: integer({ min: 1, default: 32, description: 'images per step and rank' }),
   learning_rate: number({ above: 0, default: 0.01, description: 'how far a step goes' }),
   momentum: number({ min: 0, max: 0.999999, default: 0.9, description: 'how much of the last step stays' }),
   weight_decay: number({ min: 0, default: 0, description: 'how fast weights fade' }),
   save_checkpoint_steps: integer({ min: 1, default: 1875, description: 'steps between checkpoints' }),
   keep_checkpoint_max: integer({ min: 1, default: 150, description: 'checkpoints to keep' }),
+  ckpt_per_rank: flag({ description: 'of several ranks each saves too, in a folder of its number' }),
   seed: integer({ default: 1, description: 'the same seed gives the same run' }),
   resume: flag({ description: 'go on from the newest checkpoint, bit for bit' }),
 };

@@ -1,9 +1,9 @@
 /** A data set that does not fit into memory: images decoded while they are needed, batch by batch. */
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DatasetError } from '../base/errors.js';
 import { log } from '../base/log.js';
+import { processorsPerRank } from '../base/rank.js';
 import { listClassFolders } from './class-folders.js';
 import { type Dataset, epochOrder } from './dataset.js';
 import { DecodePool } from './decode-pool.js';
@@ -85,7 +85,7 @@ export function imagenetTransforms(split: 'train' | 'val', size = 224): readonly
  * @throws StorageError `E_READ`
  */
 export async function imageFolder(folder: string, options: ImageFolderOptions = {}): Promise<ImageStream> {
-  const { transforms = imagenetTransforms('train'), workers = availableParallelism(), allowEmpty = false } = options;
+  const { transforms = imagenetTransforms('train'), workers = processorsPerRank(), allowEmpty = false } = options;
   const plan = planViews(transforms);
   if (!Number.isInteger(workers) || workers < 1 || workers > MOST_WORKERS) {
     throw new DatasetError('E_WORKERS', `workers must be a whole number from 1 to ${MOST_WORKERS}, not ${workers}`);

@@ -63,6 +63,19 @@ export async function mnist(folder: string, options: MnistOptions): Promise<Data
   });
 }
 
+/** Whether a folder holds one half of an MNIST-format data set, by the names of its files; one of the two is enough. */
+export async function hasMnist(folder: string, split: MnistOptions['split']): Promise<boolean> {
+  for (const place of [join(folder, split), folder]) {
+    if ((await namesIn(place)).some((name) => NAME[split].test(name))) return true;
+  }
+  return false;
+}
+
+const NAME = {
+  train: /^train-(images|labels)[-.]idx\d-ubyte(\.gz)?$/,
+  test: /^t10k-(images|labels)[-.]idx\d-ubyte(\.gz)?$/,
+};
+
 async function findFiles(folder: string, split: string, prefix: string): Promise<{ images: string; labels: string }> {
   for (const place of [join(folder, split), folder]) {
     const names = await namesIn(place);

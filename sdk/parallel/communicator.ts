@@ -1,5 +1,5 @@
 /** The native library's communicators, typed: shared memory, TCP, Open MPI. All wait off the event loop. */
-import { ParallelError } from '../base/errors.js';
+import { OtherRankError, ParallelError } from '../base/errors.js';
 import type { Rank } from '../base/rank.js';
 import type { Peers } from '../engine/engine.js';
 import { loadLibrary, type NativeLibrary, type Pointer } from '../engine/native/library.js';
@@ -35,7 +35,7 @@ export async function openCommunicator(
   async function call(run: (said: Uint8Array) => Promise<number>): Promise<void> {
     const said = new Uint8Array(512);
     if (!isOpen) throw new ParallelError('E_CLOSED', 'this rank has left its job');
-    if ((await run(said)) === 0) throw new ParallelError('E_RANK_LOST', sentence(said));
+    if ((await run(said)) === 0) throw new OtherRankError('E_RANK_LOST', sentence(said));
   }
 
   return {

@@ -2,7 +2,8 @@
  * The ranks of this process's job. A launch file that may run as several asks to join once, at its beginning; from then
  * on what prepares data, trains and writes results asks `theseRanks()` what is its own to do.
  */
-import { ParallelError } from '../base/errors.js';
+import { hostname } from 'node:os';
+import { OtherRankError, ParallelError } from '../base/errors.js';
 import { currentRank, type Rank } from '../base/rank.js';
 import { type Communicator, openCommunicator } from './communicator.js';
 import { rendezvousOf } from './rendezvous.js';
@@ -64,7 +65,7 @@ export async function joinRanks(): Promise<Ranks> {
   const rank = currentRank();
   if (rank.size === 1) return joined;
   const communicator = await openCommunicator(rank, rendezvousOf(rank), { seconds: waitSeconds() });
-  joined = ranksOver(rank, communicator);
+  joined = ranksOver(rank, communicator, await firstOfMachine(rank, communicator));
   return joined;
 }
 
@@ -77,24 +78,37 @@ export function leaveRanks(reason?: string): void {
 }
 
 function waitSeconds(): number {
-  return Number(process.env['MINDTS_RANK_TIMEOUT_S'] ?? 1800);
+  const text = process.env['MINDTS_RANK_TIMEOUT_S'] || '1800';
+  const seconds = Number(text);
+  if (seconds > 0) return seconds;
+  throw new ParallelError('E_RANK', `MINDTS_RANK_TIMEOUT_S=${text}: it must be a number of seconds above 0`);
+}
+
+/** The rank that works for all of this machine: ranks may be dealt out to machines in turns. */
+async function firstOfMachine({ id, local }: Rank, communicator: Communicator): Promise<number> {
+  const mine = { local, host: hostname() };
+  const all = await gatherJson(communicator, mine);
+  if (local === 0) return id;
+  const first = all.findLastIndex((each, other) => other < id && each.local === 0 && each.host === mine.host);
+  return first < 0 ? id - local : first;
+}
+
+async function gatherJson<T extends Json>(communicator: Communicator, value: T): Promise<readonly T[]> {
+  const mine = Buffer.from(JSON.stringify(value));
+  const lengths = await communicator.allGather(new Uint8Array(Uint32Array.of(mine.length).buffer));
+  const sizes = lengths.map((length) => Buffer.from(length).readUInt32LE());
+  const padded = Buffer.alloc(Math.max(...sizes));
+  padded.set(mine);
+  const all = await communicator.allGather(padded);
+  return all.map((bytes, i) => JSON.parse(Buffer.from(bytes.subarray(0, sizes[i])).toString()));
 }
 
 /** What a rank did for others, or why it could not. */
 type Outcome<T> = { readonly value: T } | { readonly failure: string } | null;
 
-function ranksOver(rank: Rank, communicator: Communicator): Ranks {
-  const { id, local } = rank;
-
-  async function gather<T extends Json>(value: T): Promise<readonly T[]> {
-    const mine = Buffer.from(JSON.stringify(value));
-    const lengths = await communicator.allGather(new Uint8Array(Uint32Array.of(mine.length).buffer));
-    const sizes = lengths.map((length) => Buffer.from(length).readUInt32LE());
-    const padded = Buffer.alloc(Math.max(...sizes));
-    padded.set(mine);
-    const all = await communicator.allGather(padded);
-    return all.map((bytes, i) => JSON.parse(Buffer.from(bytes.subarray(0, sizes[i])).toString()));
-  }
+function ranksOver(rank: Rank, communicator: Communicator, first: number): Ranks {
+  const { id } = rank;
+  const gather: Ranks['gather'] = (value) => gatherJson(communicator, value);
 
   /** Every rank gets what `doer` of its machine did. */
   async function shared<T extends Json>(doer: number, work: () => Promise<T>): Promise<T> {
@@ -112,7 +126,7 @@ function ranksOver(rank: Rank, communicator: Communicator): Ranks {
     if (thrown !== undefined) throw thrown;
     for (const [other, each] of outcomes.entries()) {
       if (each !== null && 'failure' in each)
-        throw new ParallelError('E_RANK_FAILED', `rank ${other}: ${each.failure}`);
+        throw new OtherRankError('E_RANK_FAILED', `rank ${other}: ${each.failure}`);
     }
     const done = outcomes[doer];
     if (done !== null && 'value' in done) return done.value;
@@ -129,7 +143,7 @@ function ranksOver(rank: Rank, communicator: Communicator): Ranks {
       await communicator.broadcast(all);
       return all;
     },
-    onFirstOfNode: (work) => shared(id - local, work),
+    onFirstOfNode: (work) => shared(first, work),
     onFirst: (work) => shared(0, work),
     async requireSame(facts) {
       const all = await gather({ ...facts });

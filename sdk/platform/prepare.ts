@@ -35,33 +35,36 @@ export const BUILTIN_DIGITS = 'builtin:digits';
  * there for the next run. Where all lies in one inner folder, as `MNISTData/` in some archives, that folder is meant.
  *
  * @param dataUrl a folder, an archive, a folder holding one archive, or `builtin:digits`
+ * @param options name: of a folder of its own in the work folder, for one of several data sets
  * @throws StorageError `E_NOT_FOUND`, …; DatasetError `E_EMPTY`, `E_DATA_URL`; ArchiveError for a damaged or hostile archive
  */
-export async function prepareData(dataUrl: string): Promise<string> {
-  return theseRanks().onFirstOfNode(() => prepareHere(dataUrl));
+export async function prepareData(
+  dataUrl: string,
+  { name }: { readonly name?: string | undefined } = {},
+): Promise<string> {
+  return theseRanks().onFirstOfNode(() => prepareHere(dataUrl, name));
 }
 
-async function prepareHere(dataUrl: string): Promise<string> {
+async function prepareHere(dataUrl: string, name: string | undefined): Promise<string> {
   if (dataUrl === BUILTIN_DIGITS) return drawDigits();
   if (dataUrl.startsWith('builtin:')) {
-    throw new DatasetError('E_DATA_URL', `--data_url ${dataUrl}: there is only ${BUILTIN_DIGITS}`);
+    throw new DatasetError('E_DATA_URL', `${called(dataUrl, name)}: there is only ${BUILTIN_DIGITS}`);
   }
   const store = await storeFor(dataUrl);
   const entry = await store.stat(dataUrl);
-  if (entry === undefined)
-    throw new StorageError('E_NOT_FOUND', `--data_url ${shownUrl(dataUrl)}: no such file or folder`);
+  if (entry === undefined) throw new StorageError('E_NOT_FOUND', `${called(dataUrl, name)}: no such file or folder`);
   if (entry.kind === 'file') {
-    const folder = workFolder('data', dataUrl);
+    const folder = workFolder('data', dataUrl, { name });
     // Not as it stands: a URL may hold a password or a signature.
     const origin = createHash('sha256').update(`${dataUrl} ${entry.size} ${entry.modified}`).digest('hex');
     if (!(await isPreparedFrom(folder, origin))) {
-      await unpackData(archiveAt(dataUrl, entry, store), { folder, origin, size: entry.size, dataUrl });
+      await unpackData(archiveAt(dataUrl, entry, store), { folder, origin, size: entry.size, dataUrl, name });
     }
     return innermost(folder);
   }
-  const archive = await onlyArchive(dataUrl, store);
-  if (archive !== undefined) return prepareHere(archive);
-  return innermost(localPathOf(dataUrl) ?? (await copyHere(dataUrl)));
+  const archive = await onlyArchive(dataUrl, store, name);
+  if (archive !== undefined) return prepareHere(archive, name);
+  return innermost(localPathOf(dataUrl) ?? (await copyHere(dataUrl, name)));
 }
 
 /**
@@ -116,8 +119,8 @@ async function drawDigits(): Promise<string> {
   return folder;
 }
 
-async function copyHere(url: string): Promise<string> {
-  const folder = workFolder('data', url);
+async function copyHere(url: string, name: string | undefined): Promise<string> {
+  const folder = workFolder('data', url, { name });
   // On a platform the folder is every data set's, and as new as its container.
   const mirror = !onPlatform();
   let files = 0;
@@ -133,7 +136,13 @@ const MOST_BYTES = 2 ** 40;
 
 async function unpackData(
   archive: string | ArchiveSource,
-  { folder, origin, size, dataUrl }: { folder: string; origin: string; size: number; dataUrl: string },
+  {
+    folder,
+    origin,
+    size,
+    dataUrl,
+    name,
+  }: { folder: string; origin: string; size: number; dataUrl: string; name: string | undefined },
 ): Promise<void> {
   // While the folder is not what the marker says, there is no marker.
   await rm(markerOf(folder), { force: true });
@@ -150,15 +159,20 @@ async function unpackData(
     progress.fail();
     if (error instanceof ArchiveError && error.code === 'E_ARCHIVE_KIND') {
       const what = 'neither a folder nor a zip nor a tar';
-      throw new DatasetError('E_DATA_URL', `--data_url ${shownUrl(dataUrl)}: ${what}`, { cause: error });
+      throw new DatasetError('E_DATA_URL', `${called(dataUrl, name)}: ${what}`, { cause: error });
     }
     throw error;
   }
   await writeFileAtomic(markerOf(folder), origin);
 }
 
+/** What errors call a data set: by its flag, or by its name among several. */
+function called(url: string, name: string | undefined): string {
+  return name === undefined ? `--data_url ${shownUrl(url)}` : `data set ${name}, ${shownUrl(url)}`;
+}
+
 /** The URL of the archive that is all a folder holds, hidden files aside. */
-async function onlyArchive(folder: string, store: Store): Promise<string | undefined> {
+async function onlyArchive(folder: string, store: Store, dataSet: string | undefined): Promise<string | undefined> {
   const archives: string[] = [];
   let isEmpty = true;
   for await (const { kind, name } of store.list(folder, { recursive: false })) {
@@ -167,11 +181,11 @@ async function onlyArchive(folder: string, store: Store): Promise<string | undef
     if (kind === 'folder' || !/\.(zip|tar|tar\.gz|tgz)$/i.test(name)) return undefined;
     archives.push(name);
   }
-  if (isEmpty) throw new DatasetError('E_EMPTY', `--data_url ${shownUrl(folder)}: the folder is empty`);
+  if (isEmpty) throw new DatasetError('E_EMPTY', `${called(folder, dataSet)}: the folder is empty`);
   if (archives.length > 1) {
     throw new DatasetError(
       'E_DATA_URL',
-      `--data_url ${shownUrl(folder)}: holds ${archives.length} archives; name one of ${archives.sort().join(', ')}`,
+      `${called(folder, dataSet)}: holds ${archives.length} archives; name one of ${archives.sort().join(', ')}`,
     );
   }
   const local = localPathOf(folder);
@@ -179,8 +193,9 @@ async function onlyArchive(folder: string, store: Store): Promise<string | undef
 }
 
 /** Follows a folder that holds one folder and nothing else. */
-async function innermost(folder: string): Promise<string> {
-  const entries = (await entriesOf(folder)).filter(({ name }) => !name.startsWith('.'));
+export async function innermost(folder: string): Promise<string> {
+  // macOS puts a folder of its own into every zip.
+  const entries = (await entriesOf(folder)).filter(({ name }) => !name.startsWith('.') && name !== '__MACOSX');
   const [only] = entries;
   const isDataFolder = ['train', 'test', 'val'].includes(only?.name);
   if (entries.length !== 1 || !only.isDirectory() || isDataFolder) return folder;

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { systemCode } from '../base/errors.js';
 
 /** The kinds of files a job keeps. */
@@ -16,16 +16,23 @@ export type WorkFolder = 'data' | 'output' | 'result' | 'checkpoint' | 'download
  * The folder for one kind of file.
  *
  * @param kind `data`, `output`, …
- * @param subject what it is for, a path or URL; the same subject always gets the same folder
+ * @param subject what it is for, a path or URL; the same subject always gets the same folder, and a work folder is its own
+ * @param options name: of a folder in it, where one job has several of a kind
  * @example
  * const folder = workFolder('output', './out'); // '/cache/output' on a platform, else '~/.cache/mindts/output/out-1f3870be'
  */
-export function workFolder(kind: WorkFolder, subject: string): string {
-  if (onPlatform()) return join('/cache', kind);
+export function workFolder(
+  kind: WorkFolder,
+  subject: string,
+  { name: given }: { readonly name?: string | undefined } = {},
+): string {
+  if (onPlatform()) return join('/cache', kind, given ?? '');
   const whole = subject.includes('://') ? subject : resolve(subject);
-  const name = whole.replace(/^.*[/\\](?=[^/\\])/, '').replaceAll(/[^\w.-]+/g, '_');
+  const place = join(cacheRoot(), kind);
+  if (dirname(whole) === place) return whole;
+  const name = given ?? whole.replace(/^.*[/\\](?=[^/\\])/, '').replaceAll(/[^\w.-]+/g, '_');
   const hash = createHash('sha256').update(whole).digest('hex').slice(0, 8);
-  return join(cacheRoot(), kind, `${name.slice(0, 40)}-${hash}`);
+  return join(place, `${name.slice(0, 40)}-${hash}`);
 }
 
 /** Whether the work folders are those of a platform's container. */

@@ -23,11 +23,11 @@ const sayAll = `log.info('one'); log.warn('two'); log.error('three');`;
 
 test('info goes to stdout, warnings and errors to stderr behind the name of the program', async (t) => {
   t.match(run('"$@"', sayAll), { stdout: 'one\n', stderr: 'mindts: two\nmindts: three\n', status: 0 });
-  t.equal(run('"$@"', sayAll, { RANK_ID: '0' }).stdout, 'one\n');
+  t.equal(run('"$@"', sayAll, { RANK_ID: '0', RANK_SIZE: '4' }).stdout, 'one\n');
 });
 
 test('other ranks than the first keep info to themselves and sign their warnings', async (t) => {
-  t.match(run('"$@"', sayAll, { RANK_ID: '3' }), {
+  t.match(run('"$@"', sayAll, { RANK_ID: '3', RANK_SIZE: '4' }), {
     stdout: '',
     stderr: 'mindts: rank 3: two\nmindts: rank 3: three\n',
   });

@@ -85,12 +85,7 @@ test('names from archives cannot move the cursor', async (t) => {
 });
 
 test('other ranks than the first show nothing', async (t) => {
-  const before = process.env.RANK_ID;
-  t.teardown(() => {
-    if (before === undefined) delete process.env.RANK_ID;
-    else process.env.RANK_ID = before;
-  });
-  process.env.RANK_ID = '1';
+  t.intercept(process, 'env', { value: { ...process.env, RANK_ID: '1', RANK_SIZE: '2' } });
   const { at, lines } = onPipe({ label: 'training', unit: 'steps' });
   at(20).update(1);
   at(30).done();

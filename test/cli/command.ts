@@ -24,18 +24,24 @@ interface Surroundings {
   /** Becomes MINDTS_CACHE. */
   readonly cache: string;
   readonly file?: string;
+  /** What runs the file. Default: this Node. */
+  readonly program?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   /** What comes on stdin. */
   readonly input?: string | Uint8Array;
+  /** Whether it leads a group of processes of its own, as what a shell starts does. */
+  readonly detached?: boolean;
 }
 
 /** Starts it. */
-export function start(args: readonly string[], { cache, file = COMMAND, env = {}, cwd, input }: Surroundings): Running {
-  const child = spawn(process.execPath, [file, ...args], {
+export function start(args: readonly string[], surroundings: Surroundings): Running {
+  const { cache, file = COMMAND, program = process.execPath, env = {}, cwd, input, detached = false } = surroundings;
+  const child = spawn(program, [file, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], MINDTS_CACHE: cache, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     cwd,
+    detached,
   });
   // A command that reads none of it may have ended.
   child.stdin.on('error', () => {});

@@ -62,14 +62,17 @@ test('flags win over --config, that over the file in configs/, and that over the
 });
 
 test('one file given by --config may hold the options of all commands', async (t) => {
-  const [cache, commands] = [t.testdir(), ['train', 'inference', 'read_imagenet']];
+  const [cache, commands] = [
+    t.testdir(),
+    ['train', 'inference', 'train_for_multidataset', 'inference_for_multidataset', 'read_imagenet'],
+  ];
   const file = join(cache, 'all.yaml');
   const helps = await Promise.all(commands.map((command) => run([command, '--help'], { cache })));
   const flags = helps.flatMap(({ stdout }) =>
     [...stdout.matchAll(/^ {2}--(?:\[no-\])?(\w+)/gm)].map(([, name]) => name),
   );
   const keys = new Set(flags.filter((name) => name !== 'config' && name !== 'debug'));
-  t.ok(['ckpt_skip', 'result_url', 'limit', 'resume', 'drop_remainder'].every((key) => keys.has(key)));
+  t.ok(['ckpt_skip', 'dataset_name', 'result_url', 'limit', 'resume', 'drop_remainder'].every((key) => keys.has(key)));
   writeFileSync(file, [...keys].map((key) => `${key}:\n`).join(''));
   for (const [i, command] of commands.entries()) {
     t.match(helps[i].stdout, `Usage: mindts ${command} [options]`);

@@ -71,4 +71,4 @@ test('npm scripts in the documents are there', async (t) => {
   }
 });
 
-const NPM_ITSELF = new Set(['ci', 'install', 'rebuild', 'pack', 'publish', 'init']);
+const NPM_ITSELF = new Set(['ci', 'install', 'rebuild', 'pack', 'pkg', 'publish', 'init']);

@@ -1,8 +1,9 @@
 /** The package as people get it: packed, installed into an empty folder, and run there. Needs npm's registry or cache. */
-import { cpSync, existsSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import t from 'tap';
 import { packageRoot, packageVersion } from '../../sdk/base/package.js';
+import { python } from './boot.js';
 import { emptyFolder, install, pack, pathWithoutCompilers, run, succeed } from './tarball.js';
 
 const folder = emptyFolder(t.teardown);
@@ -25,7 +26,7 @@ t.test('the tarball holds what runs, what builds and what explains, and no more'
     /^package\/dist\/(datasets|scripts|sdk)\/[\w./-]+\.(js|d\.ts)$/,
     /^package\/native\/(\w+\.(cpp|h|mjs|map)|prebuilt\/(linux|darwin)-(x64|arm64)\/(mindts\.(so|dylib)|source\.sha256))$/,
     /^package\/(configs|docs)\//,
-    /^package\/(package\.json|LICENSE|README(\.zh-CN)?\.md)$/,
+    /^package\/(package\.json|LICENSE|README(\.zh-CN)?\.md|scripts\/boot\.py)$/,
   ];
   t.same(
     files.filter((file) => !kinds.some((kind) => kind.test(file))),
@@ -71,6 +72,18 @@ t.test('a launch script runs by its path, as a platform starts it', async (t) =>
   const script = join('node_modules', 'mindts', 'dist', 'scripts', 'train.js');
   succeed(process.execPath, [script, ...train.slice(1), 'launched'], { cwd: app, env });
   t.ok(existsSync(join(app, 'launched', 'history.json')));
+});
+
+t.test('boot.py trains from the tarball beside it, in Python 3 alone', async (t) => {
+  if ('missing' in python) return t.skip(python.missing);
+  const code = join(folder, 'code 代码');
+  mkdirSync(code);
+  cpSync(join(installed, 'scripts', 'boot.py'), join(code, 'boot.py'));
+  cpSync(tarball, join(code, basename(tarball)));
+  const out = join(folder, 'booted');
+  succeed(python.path, [join(code, 'boot.py'), '--script=train', ...train.slice(1), out], { cwd: folder, env });
+  t.ok(existsSync(join(out, 'history.json')));
+  t.same(readdirSync(code).sort(), ['boot.py', basename(tarball)]);
 });
 
 t.test('TypeScript sees its types, from ES modules and from CommonJS', async (t) => {

@@ -1,6 +1,6 @@
 /** The native engine: the kernels of native/, several instruction sets in one library, a pool of threads per program. */
-import { availableParallelism } from 'node:os';
-import { EngineError, ParallelError } from '../../base/errors.js';
+import { EngineError, OtherRankError } from '../../base/errors.js';
+import { processorsPerRank } from '../../base/rank.js';
 import type { Dataset } from '../../dataset/dataset.js';
 import type { InputPlan } from '../../dataset/transforms.js';
 import type { Network } from '../../nn/network.js';
@@ -12,7 +12,7 @@ import { encode, lower, trainableRanges } from './lower.js';
 
 /** How the native engine uses this machine. */
 export interface NativeOptions {
-  /** Threads a batch is spread over. Default: the processors this process may use. */
+  /** Threads a batch is spread over. Default: the processors this process may use, shared with the other ranks of the machine. */
   readonly threads?: number;
   /** `avx512`, `avx2`, `baseline` or `neon`. Default: the best this machine has. */
   readonly instructionSet?: string;
@@ -35,7 +35,7 @@ export function nativeEngine({ threads, instructionSet }: NativeOptions = {}): E
   if (!sets.includes(set)) {
     throw new EngineError('E_INSTRUCTION_SET', `this machine cannot run ${set}; it can run ${sets.join(', ')}`);
   }
-  const count = threads ?? availableParallelism();
+  const count = threads ?? processorsPerRank();
   return {
     name: 'native',
     description: `native (${set}, ${count} thread${count === 1 ? '' : 's'})`,
@@ -178,7 +178,7 @@ class NativeProgram implements Program {
     try {
       const outcome = await run(program);
       if (outcome === 1) return;
-      if (outcome < 0) throw new ParallelError('E_RANK_LOST', this.library.error(program));
+      if (outcome < 0) throw new OtherRankError('E_RANK_LOST', this.library.error(program));
       throw new EngineError('E_NATIVE_RUN', `network ${this.plan.network.name}: ${this.library.error(program)}`);
     } finally {
       this.running--;

@@ -1,0 +1,38 @@
+/**
+ * Trains LeNet-5, or a relative, on C2Net, where data sets come as archives. The same file runs
+ *   on C2Net   as the start file: the platform adds --multi_data_url, or sets the variables that prepare() reads
+ *   at home    npx mindts train_for_c2net --multi_data_url '[{"dataset_url": "MNISTData.zip", "dataset_name": "MNISTData.zip"}]'
+ */
+import * as mindts from 'mindts';
+
+const spec = {
+  description: 'Trains LeNet-5, or a relative, on C2Net, where data sets come as archives.',
+  config: 'mnist.yaml',
+  ranks: 'all' as const,
+  options: {
+    ...mindts.dataSetOptions,
+    ...mindts.collectedOptions,
+    ...mindts.startOptions,
+    ...mindts.trainingOptions,
+    ...mindts.networkOptions,
+    ...mindts.deviceOptions,
+  },
+  examples: [
+    `npx mindts train_for_c2net --epoch_size 5 --multi_data_url '[{"dataset_url": "MNISTData.zip", "dataset_name": "MNISTData.zip"}]'`,
+  ],
+};
+
+export default mindts.launch(import.meta.url, spec, async (args, { signal }) => {
+  // Prepare: every archive is unpacked to /cache/data/<its name without .zip>. The one with train/ and test/ is the one to train on.
+  const dataSets = await mindts.prepareDataSets(args);
+  const folder = await mindts.chooseDataSet(dataSets, args);
+  const start = await mindts.fetchStart(args, { dataSets });
+
+  // Results go to --train_url, or stay in /cache/output, which the platform collects when the task is over.
+  const url = mindts.outputUrl(args.train_url);
+  const output = await mindts.prepareOutput({ url, resume: args.resume });
+
+  // Train as train.ts does, save, copy back; pack the models where the platform wants them packed.
+  await mindts.trainClassifier(args, { folder, output, url, start, signal });
+  await mindts.uploadModels(output.folder, args.model_url);
+});
