@@ -1,6 +1,10 @@
 /** Ranks on four machines with links of 1 Gbit/s, over TCP and under mpirun, and a link that is cut in the middle of a sum. */
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
+import { writeDigits } from '../../datasets/digits.js';
+import { packageRoot } from '../../sdk/base/package.js';
 import { makeHosts, noHosts } from './hosts.js';
 import { type Answer, freePlace, type Order, startMpi, startRank, tellAll } from './processes.js';
 import { hashOfSum, LENGTHS } from './sums.js';
@@ -45,6 +49,7 @@ t.test('a rank that starts on the machine of rank 0 is found by the others', { s
   t.same(await tellAll(ranks, { kind: 'sum', count: 9 }), Array(3).fill(hashOfSum(3, 9)));
 });
 
+const AS_ROOT = { OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' };
 const noMpi = spawnSync('mpirun', ['--version']).status !== 0 && 'mpirun not installed (Debian: openmpi-bin)';
 
 t.test(
@@ -52,13 +57,7 @@ t.test(
   { skip: skip || noMpi },
   async (t) => {
     const { addresses, on, cut, shell } = makeHosts(t, HOSTS);
-    const include = `${addresses[0]}/24`;
-    const parameters = { plm_rsh_agent: shell, btl_tcp_if_include: include, oob_tcp_if_include: include };
-    const args = [
-      ...Object.entries(parameters).flatMap(([name, value]) => ['--mca', name, value]),
-      '--host',
-      addresses.map((address) => `${address}:1`).join(),
-    ];
+    const args = overHosts(addresses, shell);
     const orders: Order[] = LENGTHS.map((count) => ({ kind: 'sum', count }));
     const endless: Order[] = Array.from({ length: 1000 }, () => ({ kind: 'sum', count: LONG }));
     const job = startMpi(
@@ -82,3 +81,56 @@ t.test(
     for (const { message } of lost) t.match(message, /^rank 2 \(10\.77\.0\.3\) has not been heard of for 8 s$/);
   },
 );
+
+t.test(
+  'a launch file that mpirun starts on four machines trains as one process does, and says what the network took',
+  { skip: skip || noMpi, timeout: 300_000 },
+  async (t) => {
+    const root = t.testdir();
+    const { addresses, on, shell } = makeHosts(t, HOSTS);
+    await writeDigits(join(root, 'set'), { train: 2000, test: 500 });
+    const script = join(packageRoot, 'dist/scripts/train.js');
+    const train = (out: string, batch: number): readonly string[] => [
+      process.execPath,
+      script,
+      `--data_url=${join(root, 'set')}`,
+      `--train_url=${join(root, out)}`,
+      '--epoch_size=8',
+      '--threads=1',
+      `--batch_size=${batch}`,
+    ];
+    const epochsOf = (command: readonly string[], out: string): readonly Epoch[] => {
+      const [file, ...args] = command;
+      const env = { ...process.env, ...AS_ROOT, MINDTS_CACHE: join(root, 'cache') };
+      const { status, stderr } = spawnSync(file, args, { encoding: 'utf8', env });
+      t.equal(status, 0, stderr);
+      return JSON.parse(readFileSync(join(root, out, 'history.json'), 'utf8')).epochs;
+    };
+    const alone = epochsOf(train('alone', 32), 'alone');
+    const mpirun = [...on(0), 'mpirun', ...overHosts(addresses, shell), '-x', 'MINDTS_CACHE'];
+    const together = epochsOf([...mpirun, ...train('together', 8)], 'together');
+    for (const [i, { accuracy, loss, communication = 0 }] of together.entries()) {
+      t.ok(Math.abs(loss - alone[i].loss) < 1e-3 * alone[i].loss, `${loss} and ${alone[i].loss}`);
+      t.ok(Math.abs(accuracy - alone[i].accuracy) <= 0.004, `${accuracy} and ${alone[i].accuracy}`);
+      t.ok(communication > 0 && communication < 1, `${communication}`);
+    }
+    t.comment(
+      `${together.map(({ communication = 0 }) => (100 * communication).toFixed(0)).join(', ')} % communication`,
+    );
+  },
+);
+
+/** As history.json has it. */
+interface Epoch {
+  readonly accuracy: number;
+  readonly loss: number;
+  readonly communication?: number;
+}
+
+/** What has mpirun start a rank on each machine. */
+function overHosts(addresses: readonly string[], shell: string): readonly string[] {
+  const include = `${addresses[0]}/24`;
+  const parameters = { plm_rsh_agent: shell, btl_tcp_if_include: include, oob_tcp_if_include: include };
+  const settings = Object.entries(parameters).flatMap(([name, value]) => ['--mca', name, value]);
+  return [...settings, '--host', addresses.map((address) => `${address}:1`).join()];
+}
