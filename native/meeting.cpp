@@ -149,6 +149,7 @@ class Meeting {
         // Of several addresses one may be another machine's too.
         if (invited_.hosts.size() == 1) throw Lost(why);
       }
+      require_waits();
       poll(nullptr, 0, retry_milliseconds);
     } while (Clock::now() < limit_);
     throw Lost("rank 0 was not to be found at " + invited_.hosts[0] + ":" + std::to_string(invited_.port) + " within " +
@@ -203,6 +204,7 @@ class Meeting {
     next_beat_ = Clock::now();
     while (!is_done()) {
       const Time now = Clock::now();
+      require_waits();
       if (now >= limit) fail(overdue());
       if (rank_ == 0 && now >= next_beat_) {
         next_beat_ = after(beat_seconds);
@@ -213,7 +215,7 @@ class Meeting {
       const int speakers = rank_ == 0 ? size_ : 1;
       for (int i = 0; i < speakers; i++) polled.push_back({peers_[i].control.get(), POLLIN, 0});
       for (const Stranger& each : strangers_) polled.push_back({each.connection.get(), POLLIN, 0});
-      poll(polled.data(), polled.size(), milliseconds_until(std::min(limit, after(rank_ == 0 || !strangers_.empty() ? beat_seconds : silence))));
+      poll(polled.data(), polled.size(), milliseconds_until(std::min(limit, after(beat_seconds))));
       for (int i = 0; i < speakers; i++) {
         if (polled[1 + i].revents) listen_to(i);
       }

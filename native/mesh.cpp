@@ -112,6 +112,7 @@ void Mesh::keep() {
     for (int i = 0; i < size_; i++) {
       if (polled[1 + i].revents) read(i);
     }
+    if (waits_end() && last == Time::max()) lose("rank " + std::to_string(rank_) + " ended");
     // Whoever was stopped for a while reads first what has come meanwhile.
     if (last == Time::max()) judge_silence();
   }

@@ -24,6 +24,8 @@ namespace {
 
 // Of one address: networks that drop what they do not let pass are left for the next one.
 constexpr double connect_seconds = 5;
+// How often a wait looks whether its process ends.
+constexpr double glance_seconds = 0.5;
 
 int open_socket(int family) {
 #ifdef SOCK_CLOEXEC
@@ -109,9 +111,10 @@ void Descriptor::close() {
 bool becomes_ready(const Descriptor& descriptor, short events, Time limit) {
   pollfd polled{descriptor.get(), events, 0};
   for (;;) {
-    const int count = poll(&polled, 1, milliseconds_until(limit));
+    const int count = poll(&polled, 1, milliseconds_until(std::min(limit, after(glance_seconds))));
+    if (count > 0) return true;
     // A signal's handler may run on this thread.
-    if (count >= 0 || errno != EINTR) return count > 0;
+    if ((count < 0 && errno != EINTR) || waits_end() || Clock::now() >= limit) return false;
   }
 }
 

@@ -48,6 +48,9 @@ Examples:
 # The package's own minimum, as its package.json has it.
 MINIMUM = (20, 19)
 
+# What a platform or a person ends this by.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 USUAL_PLACES = [
     os.path.join(sys.prefix, "bin/node"),
     "/usr/local/bin/node",
@@ -81,7 +84,7 @@ def main(argv):
         if own["--script"] is None and ("--help" in rest or "-h" in rest):
             print(HELP)
             return 0
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, interrupt)
         root = code_folder()
@@ -485,6 +488,10 @@ def run_installer(command, folder, what, path=None):
 
 
 def interrupt(number, _frame):
+    # One is enough: a second would break off what cleans up after the first. Not SIG_IGN, of which Python complains
+    # when one has come already.
+    for other in SIGNALS:
+        signal.signal(other, lambda *_: None)
     raise Interrupted(number)
 
 

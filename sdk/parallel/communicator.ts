@@ -1,4 +1,5 @@
 /** The native library's communicators, typed: shared memory, TCP, Open MPI. All wait off the event loop. */
+import { isMainThread } from 'node:worker_threads';
 import { OtherRankError, ParallelError } from '../base/errors.js';
 import type { Rank } from '../base/rank.js';
 import type { Peers } from '../engine/engine.js';
@@ -28,7 +29,11 @@ export async function openCommunicator(
 ): Promise<Communicator> {
   const library = loadLibrary();
   const error = new Uint8Array(512);
+  // The process would wait for the thread that waits for others.
+  const endWaits = (): void => library.endWaits();
+  if (isMainThread) process.on('exit', endWaits);
   const pointer = await join(library, rendezvous, { id, size, seconds, error });
+  if (pointer === null) process.off('exit', endWaits);
   if (pointer === null) throw new ParallelError('E_RANKS_JOIN', sentence(error));
   let isOpen = true;
 
@@ -56,6 +61,7 @@ export async function openCommunicator(
     leave() {
       if (isOpen) library.leave(pointer);
       isOpen = false;
+      process.off('exit', endWaits);
     },
   };
 }

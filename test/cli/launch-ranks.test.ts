@@ -178,6 +178,29 @@ test('ranks whose launcher was killed stop, say why, and leave nothing behind', 
   ]);
 });
 
+test('ranks whose launcher was killed before they could look stop as well', async (t) => {
+  const { file, cache } = script(t, SAYING);
+  // Holds ranks up while they start. Node's threads load it too.
+  const gate = join(dirname(file), 'gate.cjs');
+  writeFileSync(
+    gate,
+    `const { ppid, env: { RANK_ID } } = process;
+    if (RANK_ID !== undefined && require('node:worker_threads').isMainThread) {
+      require('node:fs').writeSync(1, 'rank ' + RANK_ID + ' ready, meet at ' + process.env.MINDTS_RENDEZVOUS + '\\n');
+      while (process.ppid === ppid) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }`,
+  );
+  const job = start(['launch', '--nproc', '2', file], { cache, env: { NODE_OPTIONS: `--require ${gate}` } });
+  await bothReady(job);
+  job.child.kill('SIGKILL');
+  const ended = await job.ended;
+  t.match(lines(ended).toSorted(), [
+    /^mindts: mindts launch, which started this rank, was ended: stopping/,
+    /^mindts: rank 1: mindts launch, which started this rank, was ended: stopping/,
+  ]);
+  t.notOk(existsSync(dirname(/meet at (.*)/.exec(ended.stdout)?.[1] ?? '.')));
+});
+
 test('a launch file runs as ranks by its name, and its output goes through', async (t) => {
   const { cache } = script(t, '');
   const ended = await run(['launch', '--nproc', '2', 'train', '--help'], { cache });

@@ -83,6 +83,8 @@ export interface NativeLibrary {
   ): Promise<number>;
   abandon(communicator: Pointer, reason: string): void;
   leave(communicator: Pointer): void;
+  /** Calls that wait for other ranks fail within a second. */
+  endWaits(): void;
   setCommunicator(program: Pointer, communicator: Pointer | null, seconds: number): void;
   exchangeSeconds(program: Pointer): number;
   evaluate(
@@ -196,6 +198,7 @@ function bind(path: string): NativeLibrary {
     broadcast: (...args) => offLoop(broadcast, args),
     abandon: lib.func('void mindts_abandon(void* c, const char* reason)'),
     leave: lib.func('void mindts_leave(void* c)'),
+    endWaits: lib.func('void mindts_end_waits(void)'),
     setCommunicator: lib.func('void mindts_set_communicator(void* p, void* c, double seconds)'),
     exchangeSeconds: lib.func('double mindts_exchange_seconds(void* p)'),
     error: lib.func('const char* mindts_error(void* p)'),
