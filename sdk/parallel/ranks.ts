@@ -4,9 +4,10 @@
  */
 import { hostname } from 'node:os';
 import { OtherRankError, ParallelError } from '../base/errors.js';
+import { log } from '../base/log.js';
 import { currentRank, type Rank } from '../base/rank.js';
 import { type Communicator, openCommunicator } from './communicator.js';
-import { rendezvousOf } from './rendezvous.js';
+import { type Rendezvous, rendezvousOf } from './rendezvous.js';
 
 /** What JSON can hold. */
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -64,9 +65,30 @@ export async function joinRanks(): Promise<Ranks> {
   if (joined !== ALONE) return joined;
   const rank = currentRank();
   if (rank.size === 1) return joined;
-  const communicator = await openCommunicator(rank, rendezvousOf(rank), { seconds: waitSeconds() });
+  const rendezvous = rendezvousOf(rank);
+  const impatience = setTimeout(() => log.warn(`waiting for other ranks ${placeOf(rendezvous)}`), SILENT_MS);
+  const communicator = await openCommunicator(rank, rendezvous, { seconds: waitSeconds() }).finally(() =>
+    clearTimeout(impatience),
+  );
   joined = ranksOver(rank, communicator, await firstOfMachine(rank, communicator));
   return joined;
+}
+
+/** How long ranks may keep each other waiting without a word. */
+const SILENT_MS = 10_000;
+
+/** Where others are waited for, and how they would know. */
+function placeOf(rendezvous: Rendezvous): string {
+  switch (rendezvous.kind) {
+    case 'memory':
+      return `in ${rendezvous.path}: if they were not started by one process, set MINDTS_RENDEZVOUS to one path for all`;
+    case 'network':
+      return `at ${rendezvous.host}:${rendezvous.port}, where rank 0 listens`;
+    case 'mpi':
+      return 'that mpirun started';
+    default:
+      throw rendezvous satisfies never;
+  }
 }
 
 /** Leaves the job: every rank's last call. With a reason the others stop, and say it. */
