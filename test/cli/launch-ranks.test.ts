@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { type Test, test } from 'tap';
 import { packageRoot } from '../../sdk/base/package.js';
 import { findRankScript } from '../../sdk/cli/rank-script.js';
-import { type Ended, type Running, run, start } from './command.js';
+import { COMMAND, type Ended, type Running, run, start } from './command.js';
 
 const NOTHING = /^$/;
 
@@ -246,6 +246,18 @@ test('TypeScript runs as what it was compiled to, or by what can run it, or the 
   t.match(findRankScript('scripts/train.ts', packageRoot), { file: own });
   t.match(findRankScript('scripts/train.ts', folder), { file: own }, 'where the package is installed');
   t.match(findRankScript('train', folder), { file: own });
+});
+
+test('shared memory in which no folder can be made is an error in one line', {
+  skip: process.platform === 'linux' && process.getuid?.() === 0 ? false : 'needs to mount',
+}, async (t) => {
+  const { file, cache } = script(t, '');
+  const full = 'mount -t tmpfs -o nr_inodes=1 tmpfs /dev/shm && exec "$@"';
+  const args = ['sh', '-c', full, 'sh', process.execPath, COMMAND, 'launch', '--nproc', '2', file];
+  t.match(await run(args, { cache, program: 'unshare', file: '--mount' }), {
+    code: 1,
+    stderr: /^mindts: cannot make a folder for ranks to meet in \/dev\/shm: .*no space left.*\n$/i,
+  });
 });
 
 test('a wrong command line is refused in one line', async (t) => {

@@ -198,6 +198,8 @@ test('a tarball cannot write outside its folder, and one that is cut off is refu
   for (const [content, refused] of [
     [gzipSync(tar), /\/escaped would lie outside of it\n$/],
     [gzipSync(tar).subarray(0, -20), /is no tarball that npm pack made: .*\n$/],
+    // Within the first file.
+    [tar.subarray(0, 514), /is no tarball that npm pack made: .*\n$/],
   ] as const) {
     const folder = codeFolder(t);
     writeFileSync(join(folder.root, TARBALL), content);
