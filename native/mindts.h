@@ -8,7 +8,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define MINDTS_ABI 3
+#define MINDTS_ABI 4
 
 typedef struct mindts_program mindts_program;
 

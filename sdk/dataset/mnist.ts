@@ -1,4 +1,5 @@
 /** MNIST and whatever is stored as MNIST is: IDX files of images and labels. */
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatasetError, systemReason } from '../base/errors.js';
@@ -94,7 +95,7 @@ async function findFiles(folder: string, split: string, prefix: string): Promise
   const wanted = `${prefix}-images-idx3-ubyte and ${prefix}-labels-idx1-ubyte (or .gz)`;
   throw new DatasetError(
     'E_NOT_FOUND',
-    `${folder}: no ${split} set here: neither it nor its folder ${split}/ holds ${wanted}; it holds ${await showTree(folder)}`,
+    `${folder}: no ${split} set here: neither it nor its folder ${split}/ holds ${wanted}${existsSync(folder) ? `; it holds ${await showTree(folder)}` : ''}`,
   );
 }
 

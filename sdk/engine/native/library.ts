@@ -106,7 +106,7 @@ export interface NativeLibrary {
   ): Promise<number>;
 }
 
-const ABI = 3;
+const ABI = 4;
 /** What builds the library: npm rebuilds what is installed, and not the clone one stands in. */
 const BUILD = packageRoot.includes(`${sep}node_modules${sep}`) ? 'npm rebuild mindts' : 'npm run build';
 const platform = `${process.platform}-${process.arch}`;
