@@ -17,6 +17,7 @@ import { layerFigures } from './layers.js';
 import { loaderFigures } from './loader.js';
 import { differingBytes, median, medianOf, seconds } from './measure.js';
 import { besidePeer, type Task } from './peer.js';
+import { rankFigures } from './ranks.js';
 import type { Facts, Measurement } from './report.js';
 
 /** What the figures are measured with. */
@@ -98,6 +99,7 @@ export const figures: Readonly<Record<string, Figure>> = {
   },
   ...layerFigures,
   ...loaderFigures,
+  ...rankFigures,
   reference: {
     title: 'training on the reference engine',
     unit: 'images/s',

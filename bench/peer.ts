@@ -39,12 +39,16 @@ export interface Peer {
   readonly close: () => void;
 }
 
-/** Starts a script of this folder with a Python that has torch: `MINDTS_BENCH_PYTHON`, else `python3`; undefined where there is none. */
-export async function startPeer(script: string, args: readonly string[]): Promise<Peer | undefined> {
+/** A Python that has torch: `MINDTS_BENCH_PYTHON`, else `python3`; undefined where there is none. */
+export function torchPython(): string | undefined {
   const wanted = process.env['MINDTS_BENCH_PYTHON'];
-  const python = (wanted ? [wanted] : ['python3', '/usr/bin/python3']).find(
-    (name) => spawnSync(name, ['-c', 'import torch']).status === 0,
-  );
+  const names = wanted ? [wanted] : ['python3', '/usr/bin/python3'];
+  return names.find((name) => spawnSync(name, ['-c', 'import torch']).status === 0);
+}
+
+/** Starts a script of this folder with PyTorch; undefined where there is none. */
+export async function startPeer(script: string, args: readonly string[]): Promise<Peer | undefined> {
+  const python = torchPython();
   if (python === undefined) return undefined;
   const { stdin, stdout } = startChild(python, [join(packageRoot, 'bench', script), ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],

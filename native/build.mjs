@@ -47,7 +47,7 @@ const instructionSets = {
 };
 const extension = process.platform === 'darwin' ? 'dylib' : 'so';
 // What native/glibc.cpp binds to older versions.
-const wrapped = ['log', 'pow', 'pthread_create', 'pthread_join', 'dlopen', 'dlsym', 'dlerror'];
+const wrapped = ['log', 'pow', 'pthread_create', 'pthread_join', 'dlopen', 'dlsym', 'dlerror', 'fstat'];
 
 /** The sources and this file, as one hash: a library is built again when it changes. */
 function sourceHash() {

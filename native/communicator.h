@@ -33,6 +33,12 @@ class Communicator {
   virtual void abandon(const char* reason) = 0;
 };
 
+// From any thread: this process is about to exit, which waits for its threads. What waits for other ranks throws Lost within a second.
+void end_waits();
+bool waits_end();
+// Throws once that is so.
+void require_waits();
+
 // What is behind a mindts_communicator.
 Communicator* communicator_of(mindts_communicator*);
 

@@ -27,6 +27,17 @@ MINDTS_BIND(void*, dlopen, (const char* file, int flags), (file, flags))
 MINDTS_BIND(void*, dlsym, (void* library, const char* name), (library, name))
 MINDTS_BIND(char*, dlerror, (), ())
 
+// 2.33: before, each program had its own, which called this with the layout that it was compiled for.
+struct stat;
+extern "C" int old_fxstat(int layout, int file, struct stat* facts);
+__asm__(".symver old_fxstat, __fxstat@" MINDTS_OLDEST);
+#if defined(__x86_64__)
+constexpr int stat_layout = 1;
+#else
+constexpr int stat_layout = 0;
+#endif
+extern "C" int __wrap_fstat(int file, struct stat* facts) { return old_fxstat(stat_layout, file, facts); }
+
 // 2.32: tells the C++ runtime that reference counts need no atomics. 0: they always do.
 extern "C" char __libc_single_threaded;
 char __libc_single_threaded = 0;

@@ -149,6 +149,7 @@ class Meeting {
         // Of several addresses one may be another machine's too.
         if (invited_.hosts.size() == 1) throw Lost(why);
       }
+      require_waits();
       poll(nullptr, 0, retry_milliseconds);
     } while (Clock::now() < limit_);
     throw Lost("rank 0 was not to be found at " + invited_.hosts[0] + ":" + std::to_string(invited_.port) + " within " +
@@ -185,8 +186,7 @@ class Meeting {
     if (send(connection.get(), &hello, sizeof hello, no_signal) != sizeof hello) return Reply::none;
     Answer answer;
     for (size_t heard = 0; heard < sizeof answer;) {
-      pollfd readable{connection.get(), POLLIN, 0};
-      if (poll(&readable, 1, milliseconds_until(limit)) == 0) return Reply::none;
+      if (!becomes_ready(connection, POLLIN, limit)) return Reply::none;
       const ssize_t n = recv(connection.get(), reinterpret_cast<char*>(&answer) + heard, sizeof answer - heard, 0);
       if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
       if (n <= 0) return heard > 0 && heard < sizeof magic ? Reply::foreign : Reply::none;
@@ -201,25 +201,26 @@ class Meeting {
 
   // Receives ranks and what they say, until it is done.
   void serve(Time limit, const std::function<bool()>& is_done, const std::function<std::string()>& overdue) {
-    Time next_beat = Clock::now();
+    next_beat_ = Clock::now();
     while (!is_done()) {
       const Time now = Clock::now();
+      require_waits();
       if (now >= limit) fail(overdue());
-      if (rank_ == 0 && now >= next_beat) {
-        next_beat = after(beat_seconds);
+      if (rank_ == 0 && now >= next_beat_) {
+        next_beat_ = after(beat_seconds);
         tell_all(Word::waiting, missing());
       }
-      if (rank_ != 0 && seconds_since(heard_[0]) > silence)
-        fail(name_of(0, peers_[0]) + " has not been heard of for " + span_of(silence));
       // The listener, those who speak, then those who have just connected.
       std::vector<pollfd> polled{{listener_.get(), POLLIN, 0}};
       const int speakers = rank_ == 0 ? size_ : 1;
       for (int i = 0; i < speakers; i++) polled.push_back({peers_[i].control.get(), POLLIN, 0});
       for (const Stranger& each : strangers_) polled.push_back({each.connection.get(), POLLIN, 0});
-      poll(polled.data(), polled.size(), milliseconds_until(std::min(limit, after(rank_ == 0 || !strangers_.empty() ? beat_seconds : silence))));
+      poll(polled.data(), polled.size(), milliseconds_until(std::min(limit, after(beat_seconds))));
       for (int i = 0; i < speakers; i++) {
         if (polled[1 + i].revents) listen_to(i);
       }
+      if (rank_ != 0 && seconds_since(heard_[0]) > silence)
+        fail(name_of(0, peers_[0]) + " has not been heard of for " + span_of(silence));
       receive_strangers();
       if (polled[0].revents) accept_strangers();
     }
@@ -266,6 +267,8 @@ class Meeting {
         peer.address = stranger.address;
         places_[hello.from].port = hello.port;
         heard_[hello.from] = Clock::now();
+        // Who waits gets to know at once for whom.
+        next_beat_ = Clock::now();
       }
       (hello.purpose == control ? peer.control : peer.data) = std::move(stranger.connection);
     }
@@ -388,6 +391,7 @@ class Meeting {
   std::vector<bool> is_ready_;
   std::vector<Stranger> strangers_;
   std::string host_misses_ = "other ranks", last_refusal_;
+  Time next_beat_;
   bool has_table_ = false, may_go_ = false;
 };
 

@@ -66,8 +66,7 @@ void Mesh::fail(const std::string& why) {
 }
 
 void Mesh::fail_broken(int peer) {
-  pollfd alarm{alarm_.first.get(), POLLIN, 0};
-  poll(&alarm, 1, milliseconds_until(after(verdict_seconds)));
+  becomes_ready(alarm_.first, POLLIN, after(verdict_seconds));
   fail(name(peer) + " ended");
 }
 
@@ -113,6 +112,7 @@ void Mesh::keep() {
     for (int i = 0; i < size_; i++) {
       if (polled[1 + i].revents) read(i);
     }
+    if (waits_end() && last == Time::max()) lose("rank " + std::to_string(rank_) + " ended");
     // Whoever was stopped for a while reads first what has come meanwhile.
     if (last == Time::max()) judge_silence();
   }

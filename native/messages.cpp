@@ -31,8 +31,7 @@ bool say(const Descriptor& to, Word word, const std::string& text) {
     if (n < 0 && errno == EINTR) continue;
     // Who has not made room for the beats before this is not waited for.
     if (sent == 0 || errno != EAGAIN) return false;
-    pollfd writable{to.get(), POLLOUT, 0};
-    if (poll(&writable, 1, milliseconds_until(after(stuck_seconds))) == 0) return false;
+    if (!becomes_ready(to, POLLOUT, after(stuck_seconds))) return false;
   }
   return true;
 }

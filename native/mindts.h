@@ -8,7 +8,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define MINDTS_ABI 3
+#define MINDTS_ABI 4
 
 typedef struct mindts_program mindts_program;
 
@@ -66,6 +66,8 @@ int mindts_broadcast(mindts_communicator*, uint8_t* bytes, int64_t count, double
 // Tells the others that this rank gives up, and why; may be called from any thread, while a call waits too.
 void mindts_abandon(mindts_communicator*, const char* reason);
 void mindts_leave(mindts_communicator*);
+// Before the process exits, which waits for its threads: every call that waits for other ranks fails within a second.
+void mindts_end_waits(void);
 // From now on mindts_train takes this rank's part of every batch and sums gradients over ranks; null: alone again. seconds: how
 // long a step may wait for the slowest rank.
 void mindts_set_communicator(mindts_program*, mindts_communicator*, double seconds);

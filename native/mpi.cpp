@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <sstream>
 
 #include "collectives.h"
 
@@ -233,9 +232,10 @@ Communicator* join_mpi(const char* library, int rank, int size, double seconds) 
   const int error = mpi.broadcast(invitation, sizeof invitation, mpi.byte, 0, mpi.world);
   if (error != success) throw Lost(mpi.text_of(error));
   Invitation invited{{}, 0, "", rank, size, seconds, false};
-  std::istringstream words(invitation);
-  words >> invited.port >> invited.token;
-  for (std::string address; words >> address;) invited.hosts.push_back(address);
+  char* rest = nullptr;
+  invited.port = std::atoi(strtok_r(invitation, " ", &rest));
+  invited.token = strtok_r(nullptr, " ", &rest);
+  while (const char* address = strtok_r(nullptr, " ", &rest)) invited.hosts.push_back(address);
   auto peers = meet(invited, std::move(listener));
   return new Mpi(mpi, rank, size, std::make_unique<Mesh>(rank, std::move(peers)));
 }

@@ -1,4 +1,5 @@
 // The C ABI of communicators.
+#include <atomic>
 #include <cstring>
 #include <exception>
 
@@ -12,6 +13,8 @@ struct mindts_communicator {
 };
 
 namespace {
+
+std::atomic<bool> is_exiting{false};
 
 void say(char* error, const char* what) {
   std::strncpy(error, what, 511);
@@ -40,6 +43,14 @@ int attempt(char* error, F call) {
 }
 
 }  // namespace
+
+void mindts::end_waits() { is_exiting = true; }
+
+bool mindts::waits_end() { return is_exiting.load(std::memory_order_relaxed); }
+
+void mindts::require_waits() {
+  if (waits_end()) throw Lost("this process ends");
+}
 
 Communicator* mindts::communicator_of(mindts_communicator* c) { return c->communicator; }
 
@@ -71,6 +82,8 @@ int mindts_broadcast(mindts_communicator* c, uint8_t* bytes, int64_t count, doub
 }
 
 void mindts_abandon(mindts_communicator* c, const char* reason) { c->communicator->abandon(reason); }
+
+void mindts_end_waits(void) { end_waits(); }
 
 void mindts_leave(mindts_communicator* c) {
   delete c->communicator;

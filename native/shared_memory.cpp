@@ -118,6 +118,7 @@ class SharedMemory final : public Communicator {
       unlink(path);
     } else {
       while (!sit(path)) {
+        require_waits();
         if (now() > end) throw late(0, seconds);
         nap(2000);
       }
@@ -279,6 +280,7 @@ class SharedMemory final : public Communicator {
           require_here(r);
           break;
         }
+        require_waits();
         if (now() > end) throw late(r, seconds);
         if (now() - checked < 0.1) continue;
         checked = now();
@@ -329,6 +331,7 @@ class SharedMemory final : public Communicator {
       else nap(100);
       if (time - checked < 0.05) continue;
       checked = time;
+      require_waits();
       for (int other = 0; other < size; other++)
         // A rank that had given its part before it went is not missed here.
         if (seat(other).round.load(std::memory_order_acquire) < round) require_here(other);

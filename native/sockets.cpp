@@ -24,6 +24,8 @@ namespace {
 
 // Of one address: networks that drop what they do not let pass are left for the next one.
 constexpr double connect_seconds = 5;
+// How often a wait looks whether its process ends.
+constexpr double glance_seconds = 0.5;
 
 int open_socket(int family) {
 #ifdef SOCK_CLOEXEC
@@ -72,10 +74,9 @@ Descriptor connect_to(const addrinfo& address, Time limit, std::string& why) {
   prepare_connection(connection.get());
   int error = connect(connection.get(), address.ai_addr, address.ai_addrlen) == 0 ? 0 : errno;
   if (error == EINPROGRESS) {
-    pollfd writable{connection.get(), POLLOUT, 0};
     socklen_t length = sizeof error;
     error = ETIMEDOUT;
-    if (poll(&writable, 1, milliseconds_until(std::min(limit, after(connect_seconds)))) > 0)
+    if (becomes_ready(connection, POLLOUT, std::min(limit, after(connect_seconds))))
       getsockopt(connection.get(), SOL_SOCKET, SO_ERROR, &error, &length);
   }
   if (error == 0 && reached_itself(connection.get())) error = ECONNREFUSED;
@@ -105,6 +106,16 @@ int milliseconds_until(Time time) {
 void Descriptor::close() {
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
+}
+
+bool becomes_ready(const Descriptor& descriptor, short events, Time limit) {
+  pollfd polled{descriptor.get(), events, 0};
+  for (;;) {
+    const int count = poll(&polled, 1, milliseconds_until(std::min(limit, after(glance_seconds))));
+    if (count > 0) return true;
+    // A signal's handler may run on this thread.
+    if ((count < 0 && errno != EINTR) || waits_end() || Clock::now() >= limit) return false;
+  }
 }
 
 Descriptor listen_at(int port) {

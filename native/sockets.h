@@ -43,6 +43,8 @@ int port_of(const Descriptor& listener);
 Descriptor accept_from(const Descriptor& listener);
 // Nothing, and why, when there is no connection by then.
 Descriptor connect_to(const std::string& host, int port, Time limit, std::string& why);
+// Waits for POLLIN or POLLOUT; false when the time is over.
+bool becomes_ready(const Descriptor&, short events, Time limit);
 // "10.0.0.3"
 std::string address_of(const Descriptor& connection);
 // Of this machine, by which others may reach it: those of its networks first, at last its own loopback.

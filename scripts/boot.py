@@ -48,6 +48,9 @@ Examples:
 # The package's own minimum, as its package.json has it.
 MINIMUM = (20, 19)
 
+# What a platform or a person ends this by.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 USUAL_PLACES = [
     os.path.join(sys.prefix, "bin/node"),
     "/usr/local/bin/node",
@@ -81,7 +84,7 @@ def main(argv):
         if own["--script"] is None and ("--help" in rest or "-h" in rest):
             print(HELP)
             return 0
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, interrupt)
         root = code_folder()
@@ -250,29 +253,37 @@ def npm_of(node):
 
 def is_whole(tarball):
     """Whether a tarball brings along what the package needs (bundleDependencies), so that npm has nothing to fetch."""
-    return any(name.startswith("package/node_modules/") for name, _member, _archive in members(tarball))
+    with refusing(tarball):
+        return any(name.startswith("package/node_modules/") for name, _member, _archive in members(tarball))
 
 
 def unpack(tarball, folder):
-    for name, member, archive in members(tarball):
-        file = os.path.join(folder, name.partition("/")[2])
-        os.makedirs(os.path.dirname(file), exist_ok=True)
-        with archive.extractfile(member) as source, open(file, "wb") as target:
-            shutil.copyfileobj(source, target)
-        os.chmod(file, 0o755 if member.mode & 0o100 else 0o644)
+    with refusing(tarball):
+        for name, member, archive in members(tarball):
+            file = os.path.join(folder, name.partition("/")[2])
+            os.makedirs(os.path.dirname(file), exist_ok=True)
+            with archive.extractfile(member) as source, open(file, "wb") as target:
+                shutil.copyfileobj(source, target)
+            os.chmod(file, 0o755 if member.mode & 0o100 else 0o644)
 
 
 def members(tarball):
     """The files of a tarball of npm's, with their names, which all lie in one folder."""
+    with tarfile.open(tarball) as archive:
+        for member in archive:
+            name = os.path.normpath(member.name)
+            if name.startswith(("/", "..")):
+                raise Failure("{}: {} would lie outside of it".format(tarball, member.name))
+            if member.isfile():
+                yield name, member, archive
+
+
+@contextlib.contextmanager
+def refusing(tarball):
+    """What is wrong with a tarball may show only when a file is read. ValueError: a name that no file can have."""
     try:
-        with tarfile.open(tarball) as archive:
-            for member in archive:
-                name = os.path.normpath(member.name)
-                if name.startswith(("/", "..")):
-                    raise Failure("{}: {} would lie outside of it".format(tarball, member.name))
-                if member.isfile():
-                    yield name, member, archive
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+        yield
+    except (ValueError, tarfile.TarError, EOFError, zlib.error) as error:
         raise Failure("{} is no tarball that npm pack made: {}".format(tarball, error))
 
 
@@ -485,6 +496,10 @@ def run_installer(command, folder, what, path=None):
 
 
 def interrupt(number, _frame):
+    # One is enough: a second would break off what cleans up after the first. Not SIG_IGN, of which Python complains
+    # when one has come already.
+    for other in SIGNALS:
+        signal.signal(other, lambda *_: None)
     raise Interrupted(number)
 
 

@@ -10,7 +10,7 @@ const spec = {
   description: 'Classifies the test set of an MNIST-format data set with a trained LeNet-5, or a relative.',
   options: {
     data_url: mindts.dataUrl,
-    ckpt_url: mindts.text({ required: true, placeholder: 'URL', description: 'the trained parameters' }),
+    ...mindts.modelOptions,
     result_url: mindts.text({ required: true, placeholder: 'URL', description: 'where result.txt and result.json go' }),
     ...mindts.networkOptions,
     ...mindts.deviceOptions,
@@ -23,7 +23,8 @@ const spec = {
 export default mindts.launch(import.meta.url, spec, async (args) => {
   // Prepare: copy and unzip what came from the platform.
   const folder = await mindts.prepareData(args.data_url);
-  const checkpoint = await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url));
+  const url = await mindts.requireCheckpoint(args);
+  const checkpoint = await mindts.loadCheckpoint(await mindts.fetchCheckpoint(url));
 
   // The network, the data set as it wants it, the trained parameters.
   const { num_classes: classes, image_height: height, image_width: width } = args;
@@ -31,7 +32,7 @@ export default mindts.launch(import.meta.url, spec, async (args) => {
   const testSet = await mindts.mnist(folder, { split: 'test', classes, transforms });
   const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, engine });
-  model.load(checkpoint, { source: args.ckpt_url });
+  model.load(checkpoint, { source: url });
 
   // Predict, write, copy back.
   const { classes: predictions } = await model.predict(testSet);

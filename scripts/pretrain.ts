@@ -30,5 +30,5 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const output = await mindts.prepareOutput({ url: args.train_url, resume: args.resume });
 
   // Train as train.ts does, save, copy back.
-  await mindts.trainClassifier(args, { folder, output, url: args.train_url, start, signal });
+  await mindts.trainClassifier(args, { folder, dataUrl: args.data_url, output, url: args.train_url, start, signal });
 });

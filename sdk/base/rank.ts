@@ -124,8 +124,9 @@ const STARTERS: readonly Row[] = [
     id: 'SLURM_PROCID',
     size: 'SLURM_STEP_NUM_TASKS',
     local: 'SLURM_LOCALID',
+    // A count of none, as for a node that this process cannot be on, says nothing.
     perMachine: (env) =>
-      slurmCounts(variable(env, 'SLURM_STEP_TASKS_PER_NODE') ?? '').at(Number(env['SLURM_NODEID'] ?? 0)),
+      slurmCounts(variable(env, 'SLURM_STEP_TASKS_PER_NODE') ?? '').at(Number(env['SLURM_NODEID'] ?? 0)) || undefined,
   },
   {
     starter: 'pai',
@@ -196,7 +197,7 @@ function ranksPerMachine(env: Environment, size: number): number {
   if (variable(env, 'MINDTS_RANKS_PER_NODE') !== undefined)
     return wholeNumber(env, 'MINDTS_RANKS_PER_NODE', { least: 1 });
   const machines = Number(variable(env, 'MA_NUM_HOSTS') ?? Number.NaN);
-  return size % machines === 0 ? size / machines : USUAL_PER_MACHINE;
+  return machines >= 1 && size % machines === 0 ? size / machines : USUAL_PER_MACHINE;
 }
 
 /** Reads a variable that is set. `what`: the variable that a limit comes from. */

@@ -36,6 +36,8 @@ export type TrainingArgs = ClassifierArgs & Values<typeof trainingOptions>;
 export interface Training {
   /** Where train/ and test/ lie. */
   readonly folder: string;
+  /** What `--data_url` said, for the command to try next. */
+  readonly dataUrl?: string;
   readonly output: Output;
   /** Where the output goes. */
   readonly url: string;
@@ -51,7 +53,7 @@ export interface Training {
  */
 export async function trainClassifier(
   args: TrainingArgs,
-  { folder, output, url, start, signal }: Training,
+  { folder, dataUrl, output, url, start, signal }: Training,
 ): Promise<void> {
   const { num_classes: classes, image_height: height, image_width: width } = args;
   const { network, transforms } = buildNetwork(args.network, { classes, height, width });
@@ -81,7 +83,7 @@ export async function trainClassifier(
       new UploadOutput({ from: output.folder, to: url }),
     ],
   });
-  printSummary(history, { ...args, checkpoint: checkpoints.latest, data_url: folder, train_url: url });
+  printSummary(history, { ...args, checkpoint: checkpoints.latest, data_url: dataUrl, train_url: url });
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { helpText } from '../args/help.js';
 import { flag, integer, type Options, text } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
-import { ArgumentError } from '../base/errors.js';
+import { ArgumentError, StorageError, systemReason } from '../base/errors.js';
 import { rankVariables } from '../base/rank.js';
 import { sharedFolder } from '../parallel/rendezvous.js';
 import { runRanks } from './rank-processes.js';
@@ -89,7 +89,7 @@ async function launch(named: string, argv: readonly string[], options: LaunchOpt
   }
   const { file, execArgv } = findRankScript(named);
   const tether = new URL('../parallel/tether.js', import.meta.url).href;
-  const folder = nnodes > 1 ? undefined : await mkdtemp(join(sharedFolder(), 'mindts-launch-'));
+  const folder = nnodes > 1 ? undefined : await makeMeetingFolder();
   try {
     const ranks = Array.from({ length: nproc }, (_, local) => ({
       id: node * nproc + local,
@@ -107,6 +107,18 @@ async function launch(named: string, argv: readonly string[], options: LaunchOpt
     return await runRanks(ranks, { file, argv, execArgv: [...process.execArgv, ...execArgv, '--import', tether] });
   } finally {
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Where the ranks of one machine meet. */
+async function makeMeetingFolder(): Promise<string> {
+  const shared = sharedFolder();
+  try {
+    return await mkdtemp(join(shared, 'mindts-launch-'));
+  } catch (cause) {
+    throw new StorageError('E_WRITE', `cannot make a folder for ranks to meet in ${shared}: ${systemReason(cause)}`, {
+      cause,
+    });
   }
 }
 

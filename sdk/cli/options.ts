@@ -37,7 +37,7 @@ export const networkOptions: Options<{
 
 /** Which checkpoint a job begins with; `chooseCheckpoint` says how the two go together. */
 export const modelOptions: Options<{ ckpt_url: string | undefined; pretrain_url: readonly NamedUrl[] | undefined }> = {
-  ckpt_url: text({ placeholder: 'URL', description: 'a checkpoint to start from' }),
+  ckpt_url: text({ placeholder: 'URL', description: 'the checkpoint to take parameters from' }),
   pretrain_url: urlList('model', { description: 'the models of the task, as the platform lists them' }),
 };
 

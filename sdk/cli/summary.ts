@@ -8,7 +8,8 @@ import { networkOptions } from './options.js';
 
 /** What a run was asked for, as far as the next command needs it. */
 interface Asked {
-  readonly data_url: string;
+  /** Undefined where no single URL says it. */
+  readonly data_url: string | undefined;
   readonly train_url: string;
   readonly network?: string | undefined;
   readonly num_classes?: number | undefined;
@@ -29,6 +30,7 @@ export function printSummary(
   const url = joinUrl(asked.train_url, basename(checkpoint));
   log.info(`\naccuracy    ${(100 * last.accuracy).toFixed(2)} % on the test set after epoch ${last.epoch}`);
   log.info(`checkpoint  ${url}`);
+  if (asked.data_url === undefined) return;
   const data = `--data_url ${quoted(asked.data_url)} --ckpt_url ${quoted(url)}`;
   log.info(`next        npx mindts inference ${data}${networkFlags(asked)} --result_url result`);
 }

@@ -1,9 +1,11 @@
 /** MNIST and whatever is stored as MNIST is: IDX files of images and labels. */
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatasetError, systemReason } from '../base/errors.js';
 import { type Dataset, fromArrays } from './dataset.js';
 import { readIdx } from './idx.js';
+import { showTree } from './show-tree.js';
 import { normalize, rescale, resize, type Transform } from './transforms.js';
 
 /** Which half of a data set to read, and how. */
@@ -93,7 +95,7 @@ async function findFiles(folder: string, split: string, prefix: string): Promise
   const wanted = `${prefix}-images-idx3-ubyte and ${prefix}-labels-idx1-ubyte (or .gz)`;
   throw new DatasetError(
     'E_NOT_FOUND',
-    `${folder}: no ${split} set here: neither it nor its folder ${split}/ holds ${wanted}`,
+    `${folder}: no ${split} set here: neither it nor its folder ${split}/ holds ${wanted}${existsSync(folder) ? `; it holds ${await showTree(folder)}` : ''}`,
   );
 }
 

@@ -32,7 +32,7 @@ export async function selectEngine({
       return cpuEngine({ threads });
     case 'Ascend':
       log.warn(
-        'there is no Ascend engine yet: training on the CPUs of this machine (--device_target CPU says the same)',
+        'there is no Ascend engine yet: running on the CPUs of this machine (--device_target CPU says the same)',
       );
       return cpuEngine({ threads });
     case 'GPU':

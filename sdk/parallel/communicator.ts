@@ -1,4 +1,5 @@
 /** The native library's communicators, typed: shared memory, TCP, Open MPI. All wait off the event loop. */
+import { isMainThread } from 'node:worker_threads';
 import { OtherRankError, ParallelError } from '../base/errors.js';
 import type { Rank } from '../base/rank.js';
 import type { Peers } from '../engine/engine.js';
@@ -28,14 +29,40 @@ export async function openCommunicator(
 ): Promise<Communicator> {
   const library = loadLibrary();
   const error = new Uint8Array(512);
+  // The process would wait for the thread that waits for others.
+  const endWaits = (): void => library.endWaits();
+  if (isMainThread) process.on('exit', endWaits);
   const pointer = await join(library, rendezvous, { id, size, seconds, error });
+  if (pointer === null) process.off('exit', endWaits);
   if (pointer === null) throw new ParallelError('E_RANKS_JOIN', sentence(error));
   let isOpen = true;
+  let isLeaving = false;
+  let calls = 0;
+  let last: Promise<void> = Promise.resolve();
 
-  async function call(run: (said: Uint8Array) => Promise<number>): Promise<void> {
+  const free = (): void => {
+    isLeaving = false;
+    process.off('exit', endWaits);
+    library.leave(pointer);
+  };
+
+  /** One at a time: the library's calls are not made for two threads. */
+  function call(run: (said: Uint8Array) => Promise<number>): Promise<void> {
+    calls++;
+    const next = last.then(() => callNow(run));
+    last = next.catch(() => {});
+    return next;
+  }
+
+  async function callNow(run: (said: Uint8Array) => Promise<number>): Promise<void> {
     const said = new Uint8Array(512);
-    if (!isOpen) throw new ParallelError('E_CLOSED', 'this rank has left its job');
-    if ((await run(said)) === 0) throw new OtherRankError('E_RANK_LOST', sentence(said));
+    try {
+      if (!isOpen) throw new ParallelError('E_CLOSED', 'this rank has left its job');
+      if ((await run(said)) === 0) throw new OtherRankError('E_RANK_LOST', sentence(said));
+    } finally {
+      calls--;
+      if (isLeaving && calls === 0) free();
+    }
   }
 
   return {
@@ -54,8 +81,11 @@ export async function openCommunicator(
       if (isOpen) library.abandon(pointer, reason);
     },
     leave() {
-      if (isOpen) library.leave(pointer);
+      if (!isOpen) return;
       isOpen = false;
+      // A call that still waits needs it.
+      isLeaving = true;
+      if (calls === 0) free();
     },
   };
 }

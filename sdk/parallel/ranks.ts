@@ -4,14 +4,18 @@
  */
 import { hostname } from 'node:os';
 import { OtherRankError, ParallelError } from '../base/errors.js';
+import { log } from '../base/log.js';
 import { currentRank, type Rank } from '../base/rank.js';
 import { type Communicator, openCommunicator } from './communicator.js';
-import { rendezvousOf } from './rendezvous.js';
+import { type Rendezvous, rendezvousOf } from './rendezvous.js';
 
 /** What JSON can hold. */
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** The ranks of a job, seen from one of them. */
+/**
+ * The ranks of a job, seen from one of them. What is asked for before the last thing is done waits for its turn, so that work
+ * done for others must not ask for more of it.
+ */
 export interface Ranks extends Rank {
   /** Undefined where this process is alone. */
   readonly communicator: Communicator | undefined;
@@ -64,9 +68,30 @@ export async function joinRanks(): Promise<Ranks> {
   if (joined !== ALONE) return joined;
   const rank = currentRank();
   if (rank.size === 1) return joined;
-  const communicator = await openCommunicator(rank, rendezvousOf(rank), { seconds: waitSeconds() });
+  const rendezvous = rendezvousOf(rank);
+  const impatience = setTimeout(() => log.warn(`waiting for other ranks ${placeOf(rendezvous)}`), SILENT_MS);
+  const communicator = await openCommunicator(rank, rendezvous, { seconds: waitSeconds() }).finally(() =>
+    clearTimeout(impatience),
+  );
   joined = ranksOver(rank, communicator, await firstOfMachine(rank, communicator));
   return joined;
+}
+
+/** How long ranks may keep each other waiting without a word. */
+const SILENT_MS = 10_000;
+
+/** Where others are waited for, and how they would know. */
+function placeOf(rendezvous: Rendezvous): string {
+  switch (rendezvous.kind) {
+    case 'memory':
+      return `in ${rendezvous.path}: if they were not started by one process, set MINDTS_RENDEZVOUS to one path for all`;
+    case 'network':
+      return `at ${rendezvous.host}:${rendezvous.port}, where rank 0 listens`;
+    case 'mpi':
+      return 'that mpirun started';
+    default:
+      throw rendezvous satisfies never;
+  }
 }
 
 /** Leaves the job: every rank's last call. With a reason the others stop, and say it. */
@@ -103,12 +128,23 @@ async function gatherJson<T extends Json>(communicator: Communicator, value: T):
   return all.map((bytes, i) => JSON.parse(Buffer.from(bytes.subarray(0, sizes[i])).toString()));
 }
 
+/** Does one thing after the other, in the order in which they are asked for: that is the same on all ranks, how long each takes is not. */
+function turns(): <T>(run: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (run) => {
+    const next = last.then(run, run);
+    last = next;
+    return next;
+  };
+}
+
 /** What a rank did for others, or why it could not. */
 type Outcome<T> = { readonly value: T } | { readonly failure: string } | null;
 
 function ranksOver(rank: Rank, communicator: Communicator, first: number): Ranks {
   const { id } = rank;
-  const gather: Ranks['gather'] = (value) => gatherJson(communicator, value);
+  const inTurn = turns();
+  const gather: Ranks['gather'] = (value) => inTurn(() => gatherJson(communicator, value));
 
   /** Every rank gets what `doer` of its machine did. */
   async function shared<T extends Json>(doer: number, work: () => Promise<T>): Promise<T> {
@@ -122,7 +158,7 @@ function ranksOver(rank: Rank, communicator: Communicator, first: number): Ranks
         outcome = { failure: error instanceof Error ? error.message : String(error) };
       }
     }
-    const outcomes = await gather<Outcome<T>>(outcome);
+    const outcomes = await gatherJson<Outcome<T>>(communicator, outcome);
     if (thrown !== undefined) throw thrown;
     for (const [other, each] of outcomes.entries()) {
       if (each !== null && 'failure' in each)
@@ -137,14 +173,16 @@ function ranksOver(rank: Rank, communicator: Communicator, first: number): Ranks
     ...rank,
     communicator,
     gather,
-    async broadcast(bytes) {
-      const [length] = await gather(bytes.length);
-      const all = Uint8Array.from({ length }, (_, i) => (id === 0 ? bytes[i] : 0));
-      await communicator.broadcast(all);
-      return all;
-    },
-    onFirstOfNode: (work) => shared(first, work),
-    onFirst: (work) => shared(0, work),
+    broadcast: (bytes) =>
+      inTurn(async () => {
+        const [length] = await gatherJson(communicator, bytes.length);
+        const all = new Uint8Array(length);
+        if (id === 0) all.set(bytes);
+        await communicator.broadcast(all);
+        return all;
+      }),
+    onFirstOfNode: (work) => inTurn(() => shared(first, work)),
+    onFirst: (work) => inTurn(() => shared(0, work)),
     async requireSame(facts) {
       const all = await gather({ ...facts });
       for (const [other, theirs] of all.entries()) {

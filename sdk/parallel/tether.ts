@@ -9,13 +9,18 @@ import { log } from '../base/log.js';
 
 // Worker threads load this too, but the pipe is not theirs.
 if (isMainThread && process.connected) {
-  process.once('disconnect', () => {
-    log.error('mindts launch, which started this rank, was ended: stopping; --resume goes on from the last checkpoint');
-    // What the launcher would have removed.
-    const folder = dirname(process.env['MINDTS_RENDEZVOUS'] ?? '.');
-    if (basename(folder).startsWith('mindts-launch-')) rmSync(folder, { recursive: true, force: true });
-    process.exit(1);
-  });
+  process.once('disconnect', end);
   // A rank whose work is done ends, though the launcher is there.
   process.channel?.unref();
+} else if (isMainThread && process.connected === false) {
+  // It was ended while this process started. Where there was no pipe at all, this is undefined.
+  end();
+}
+
+function end(): never {
+  log.error('mindts launch, which started this rank, was ended: stopping; --resume goes on from the last checkpoint');
+  // What the launcher would have removed.
+  const folder = dirname(process.env['MINDTS_RENDEZVOUS'] ?? '.');
+  if (basename(folder).startsWith('mindts-launch-')) rmSync(folder, { recursive: true, force: true });
+  process.exit(1);
 }

@@ -47,9 +47,9 @@ export async function prepare(): Promise<C2netContext> {
     return null;
   });
   return {
-    codePath: code.path,
-    datasetPath: dataset.path,
-    pretrainModelPath: pretrainModel.path,
+    codePath: await pathOf(code, settings),
+    datasetPath: await pathOf(dataset, settings),
+    pretrainModelPath: await pathOf(pretrainModel, settings),
     outputPath,
     tensorboardPath,
   };
@@ -74,11 +74,16 @@ export async function uploadOutput(): Promise<string> {
   return outputPath;
 }
 
+/** Where something is that the task has: what the platform did not mount, it has not. */
+async function pathOf({ path }: Supply, { method }: C2netSettings): Promise<string | undefined> {
+  const isThere = path !== undefined && (method !== 'MOUNT' || (await exists(path)));
+  return isThere ? path : undefined;
+}
+
 async function bring({ kind, path, needsUnzip, ...supply }: Supply, { method }: C2netSettings): Promise<void> {
   if (path === undefined) return;
   if (method === 'MOUNT') {
-    if (!(await exists(path))) throw new StorageError('E_NOT_FOUND', `${path}: the platform mounted no ${kind} there`);
-    if (!needsUnzip) return;
+    if (!needsUnzip || !(await exists(path))) return;
   }
   const sources: readonly Source[] = method === 'MOUNT' ? await archivesIn(path) : supply.sources;
   const targets = sources.map((source) => targetOf(source, { kind, path, needsUnzip }));

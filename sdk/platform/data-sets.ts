@@ -3,11 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgumentError, DatasetError, MindtsError } from '../base/errors.js';
 import { hasMnist } from '../dataset/mnist.js';
+import { showTree } from '../dataset/show-tree.js';
 import { nameOf } from '../storage/url.js';
 import { prepare } from './c2net.js';
 import { isC2netTask } from './c2net-settings.js';
 import { innermost, prepareData } from './prepare.js';
-import { showTree } from './show-tree.js';
 import { folderNameOf, type NamedUrl } from './url-list.js';
 
 /** From the name of a data set, without `.zip` and the like, to the folder where it lies. */

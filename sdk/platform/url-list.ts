@@ -129,8 +129,15 @@ function excerpt(given: string, at: number): string {
 /** What is broken may be a URL, too, so that its user name and password are found by their `:` and `@` alone. */
 function withoutLogins(text: string): string {
   return text
-    .replaceAll(/[^\s"'/]*:[^\s"']*@/g, '…@')
+    .replaceAll(/[^\s"']+/g, withoutLogin)
     .replaceAll(/(:\/\/[^\s"'/:]*:)(?!\d+(?:[\s"'/]|$))[^\s"'/]+/g, '$1…');
+}
+
+/** In the time that one look takes: an expression for it would try every `:` with every `@`. */
+function withoutLogin(word: string): string {
+  const end = word.lastIndexOf('@');
+  const colon = word.slice(0, Math.max(end, 0)).indexOf(':');
+  return colon < 0 ? word : `${word.slice(0, word.lastIndexOf('/', colon) + 1)}…${word.slice(end)}`;
 }
 
 /** A character of no language, to find the place again. */

@@ -162,6 +162,8 @@ export async function runTraining(
     };
     run.history.push(record);
     await each((callback) => callback.onEpochEnd?.(run, record));
+    // A callback of one rank, with a clock of its own say, may end training for all.
+    if (!isAlone) reason = (await ranks.gather(reason ?? null)).find((wanted) => wanted !== null) ?? undefined;
   }
 
   async function each(call: (callback: Callback) => void | Promise<void> | undefined): Promise<void> {

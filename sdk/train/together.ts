@@ -34,12 +34,14 @@ export async function trainAlike(
   },
 ): Promise<void> {
   const { network, optimizer } = model;
-  const { data, samples, ...rest } = plan;
+  const { data, samples, batchSize, ...rest } = plan;
   await ranks.requireSame({
     network: `${network.name} (${digest(JSON.stringify(network))})`,
     'the data set': `${samples} samples with the checksum ${data}`,
     'the validation set': `${validation?.size ?? 'no'} samples`,
     epochs,
+    // Of one rank, as it was asked for.
+    batchSize: batchSize / ranks.size,
     ...rest,
     ...settingsOf(optimizer),
   });

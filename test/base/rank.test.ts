@@ -34,6 +34,8 @@ test('a process is a rank by the variables of whatever started it', async (t) =>
     ['a platform, machines of eight', { RANK_ID: '9', RANK_SIZE: '16' }, 9, 16, 1, 8],
     ['a platform, a last machine of four', { RANK_ID: '9', RANK_SIZE: '12' }, 9, 12, 1, 4],
     ['a platform, two machines of four', { RANK_ID: '5', RANK_SIZE: '8', MA_NUM_HOSTS: '2' }, 5, 8, 1, 4],
+    ['a platform, a number of machines that is none', { RANK_ID: '1', RANK_SIZE: '2', MA_NUM_HOSTS: '-1' }, 1, 2, 1, 2],
+    ['srun, no tasks on a node', { ...SRUN, SLURM_STEP_TASKS_PER_NODE: '0', SLURM_NODEID: '0' }, 6, 7, 0, 1],
     ['a platform, as the user says', { RANK_ID: '5', RANK_SIZE: '6', MINDTS_RANKS_PER_NODE: '2' }, 5, 6, 1, 2],
     ['a platform, the place alone', { RANK_ID: '9', RANK_SIZE: '12', LOCAL_RANK: '1' }, 9, 12, 1, 4],
     ['mpirun', MPI, 3, 4, 1, 2],

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { type Test, test } from 'tap';
 import { packageRoot } from '../../sdk/base/package.js';
 import { findRankScript } from '../../sdk/cli/rank-script.js';
-import { type Ended, type Running, run, start } from './command.js';
+import { COMMAND, type Ended, type Running, run, start } from './command.js';
 
 const NOTHING = /^$/;
 
@@ -178,6 +178,29 @@ test('ranks whose launcher was killed stop, say why, and leave nothing behind', 
   ]);
 });
 
+test('ranks whose launcher was killed before they could look stop as well', async (t) => {
+  const { file, cache } = script(t, SAYING);
+  // Holds ranks up while they start. Node's threads load it too.
+  const gate = join(dirname(file), 'gate.cjs');
+  writeFileSync(
+    gate,
+    `const { ppid, env: { RANK_ID } } = process;
+    if (RANK_ID !== undefined && require('node:worker_threads').isMainThread) {
+      require('node:fs').writeSync(1, 'rank ' + RANK_ID + ' ready, meet at ' + process.env.MINDTS_RENDEZVOUS + '\\n');
+      while (process.ppid === ppid) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }`,
+  );
+  const job = start(['launch', '--nproc', '2', file], { cache, env: { NODE_OPTIONS: `--require ${gate}` } });
+  await bothReady(job);
+  job.child.kill('SIGKILL');
+  const ended = await job.ended;
+  t.match(lines(ended).toSorted(), [
+    /^mindts: mindts launch, which started this rank, was ended: stopping/,
+    /^mindts: rank 1: mindts launch, which started this rank, was ended: stopping/,
+  ]);
+  t.notOk(existsSync(dirname(/meet at (.*)/.exec(ended.stdout)?.[1] ?? '.')));
+});
+
 test('a launch file runs as ranks by its name, and its output goes through', async (t) => {
   const { cache } = script(t, '');
   const ended = await run(['launch', '--nproc', '2', 'train', '--help'], { cache });
@@ -223,6 +246,18 @@ test('TypeScript runs as what it was compiled to, or by what can run it, or the 
   t.match(findRankScript('scripts/train.ts', packageRoot), { file: own });
   t.match(findRankScript('scripts/train.ts', folder), { file: own }, 'where the package is installed');
   t.match(findRankScript('train', folder), { file: own });
+});
+
+test('shared memory in which no folder can be made is an error in one line', {
+  skip: process.platform === 'linux' && process.getuid?.() === 0 ? false : 'needs to mount',
+}, async (t) => {
+  const { file, cache } = script(t, '');
+  const full = 'mount -t tmpfs -o nr_inodes=1 tmpfs /dev/shm && exec "$@"';
+  const args = ['sh', '-c', full, 'sh', process.execPath, COMMAND, 'launch', '--nproc', '2', file];
+  t.match(await run(args, { cache, program: 'unshare', file: '--mount' }), {
+    code: 1,
+    stderr: /^mindts: cannot make a folder for ranks to meet in \/dev\/shm: .*no space left.*\n$/i,
+  });
 });
 
 test('a wrong command line is refused in one line', async (t) => {

@@ -68,7 +68,7 @@ test('train, then inference with what came out, from a zip to a result', async (
     },
   );
   t.equal(byPath.code, 0, byPath.stderr);
-  t.match(byPath.stderr, /no Ascend engine yet: training on the CPUs/);
+  t.match(byPath.stderr, /no Ascend engine yet: running on the CPUs/);
   const [first] = JSON.parse(readFileSync(join(root, 'fine', 'history.json'), 'utf8')).epochs;
   t.ok(first.loss < epochs[9].loss, 'it began where the checkpoint was');
   t.ok(epochs[9].loss < epochs[0].loss - 0.5, 'which had learned something');

@@ -156,3 +156,8 @@ test('MNIST has 60000 and 10000 digits, so many of each', {
     t.same(counts, perClass[split], split);
   }
 });
+
+test('a folder without such a set is shown, as it was packed', async (t) => {
+  const folder = t.testdir({ a: { b: { 'x.txt': '' } }, notes: '' });
+  await t.rejects(mnist(folder, { split: 'train' }), { message: /it holds a\/\{b\/\{x\.txt\}\}, notes$/ });
+});

@@ -114,6 +114,23 @@ test('a signal while it installs ends npm too, and leaves nothing half done', op
   t.same(installed(folder), []);
 });
 
+test('signals that come twice, as to a process and to its group, end it like one', options, async (t) => {
+  const { folder, met } = await meetInstallers(t);
+  for (let n = 1; n <= 8; n++) {
+    const interrupted = folder.boot([]);
+    await met(n);
+    // So that both have come when it looks.
+    if (n % 2 === 0) interrupted.child.kill('SIGSTOP');
+    interrupted.child.kill('SIGTERM');
+    interrupted.child.kill('SIGINT');
+    interrupted.child.kill('SIGCONT');
+    const { code, stderr } = await interrupted.ended;
+    t.ok(code === 143 || code === 130, `${code}`);
+    t.match(stderr, /^mindts: installing .*\n$/);
+    t.same(installed(folder), []);
+  }
+});
+
 test('an installation that fails says why in one line; the next run tries again', options, async (t) => {
   const { folder, met } = await meetInstallers(t);
   const failing = folder.boot([]);
@@ -181,6 +198,8 @@ test('a tarball cannot write outside its folder, and one that is cut off is refu
   for (const [content, refused] of [
     [gzipSync(tar), /\/escaped would lie outside of it\n$/],
     [gzipSync(tar).subarray(0, -20), /is no tarball that npm pack made: .*\n$/],
+    // Within the first file.
+    [tar.subarray(0, 514), /is no tarball that npm pack made: .*\n$/],
   ] as const) {
     const folder = codeFolder(t);
     writeFileSync(join(folder.root, TARBALL), content);

@@ -8,7 +8,8 @@ import { z } from 'zod';
 import { packageRoot } from '../../sdk/base/package.js';
 import type { Rendezvous } from '../../sdk/parallel/rendezvous.js';
 
-const RANK = join(packageRoot, 'test/parallel/rank.mjs');
+/** As the build has compiled it. */
+const RANK = join(packageRoot, 'dist/test/parallel/network-child.js');
 
 const Answer = z.object({
   id: z.number(),
@@ -23,7 +24,7 @@ const Answer = z.object({
 /** What a rank says. */
 export type Answer = z.infer<typeof Answer>;
 
-/** What a rank is to do: see rank.mjs. */
+/** What a rank is to do: see network-child.ts. */
 export type Order = { readonly kind: string } & Readonly<Record<string, unknown>>;
 
 /** One of a job's ranks. */
@@ -101,25 +102,35 @@ export async function freePlace(): Promise<{ kind: 'network'; host: string; port
   return { kind: 'network', host: '127.0.0.1', port: address.port, token: 'a secret of the job' };
 }
 
-/** What `mpirun` wrote, and how it ended. `orders`: a list for each rank. */
+/** What `mpirun` wrote, and how it ended. */
 export interface MpiJob {
   /** As they come from all ranks. */
-  readonly answers: AsyncIterableIterator<Answer>;
+  readonly answers: AsyncGenerator<Answer, void>;
   readonly ended: Promise<number | null>;
 }
 
-/** Starts ranks under `mpirun`, which end with their orders or when one of these fails. */
+/** How to start ranks under `mpirun`. */
+export interface MpiOptions {
+  /** Of mpirun. */
+  readonly args?: readonly string[];
+  /** What starts mpirun. */
+  readonly runner?: readonly string[];
+  /** As how many the ranks take themselves, if not what mpirun says. */
+  readonly ranks?: number;
+}
+
+/** Starts ranks under `mpirun`, which end with their orders, a list for each rank, or when one of these fails. */
 export function startMpi(
   t: Scope,
   orders: readonly (readonly Order[])[],
-  { args = [], runner = [] }: { readonly args?: readonly string[]; readonly runner?: readonly string[] } = {},
+  { args = [], runner = [], ranks }: MpiOptions = {},
 ): MpiJob {
-  const job = JSON.stringify({ rendezvous: { kind: 'mpi' }, seconds: 60, orders });
+  const job = JSON.stringify({ size: ranks, rendezvous: { kind: 'mpi' }, seconds: 60, orders });
   const mpirun = [...runner, 'mpirun', '--allow-run-as-root', '--oversubscribe', ...args, '-n', String(orders.length)];
   const [command, ...rest] = [...mpirun, process.execPath, RANK, job];
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
   t.teardown(() => child.kill('SIGTERM'));
-  async function* answers(): AsyncGenerator<Answer> {
+  async function* answers(): AsyncGenerator<Answer, void> {
     for await (const line of createInterface({ input: child.stdout })) yield Answer.parse(JSON.parse(line));
   }
   return { answers: answers(), ended: once(child, 'close').then(([code]) => Number(code)) };

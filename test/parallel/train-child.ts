@@ -22,6 +22,7 @@ const {
   seed = 1,
   slow = 0,
   interrupt = 0,
+  lastEpoch = 0,
   dropRemainder = true,
 } = JSON.parse(process.argv[2]);
 
@@ -64,6 +65,9 @@ try {
           sum = whole;
           if (run.step === interrupt) controller.abort();
           if (slow > 0) await wait(slow);
+        },
+        onEpochEnd(run, { epoch }) {
+          if (epoch === lastEpoch) run.stop('earlyStopping');
         },
       },
     ],

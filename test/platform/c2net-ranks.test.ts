@@ -56,5 +56,5 @@ test('when the first rank cannot bring the data, the other hears why', async (t)
   const cluster = await startCluster(t);
   const [first, other] = await twoRanks(t, cluster, listOf('dataset', { 'gone.zip': 's3://grampus/gone.zip' }));
   t.match(first, { code: 1, stderr: /^mindts: dataset could not be brought: gone\.zip: s3:.* does not exist/ });
-  t.match(other, { code: 1, stderr: /rank 1: rank 0: dataset could not be brought: gone\.zip/ });
+  t.match(other, { code: 3, stderr: /rank 1: rank 0: dataset could not be brought: gone\.zip/ });
 });

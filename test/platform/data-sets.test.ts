@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { writeDigits } from '../../datasets/digits.js';
 import { makeZip } from '../../sdk/archive/make-zip.js';
+import { showTree } from '../../sdk/dataset/show-tree.js';
 import { outputUrl, uploadModels } from '../../sdk/platform/c2net-output.js';
 import { chooseCheckpoint } from '../../sdk/platform/choose-checkpoint.js';
 import { chooseDataSet, prepareDataSets } from '../../sdk/platform/data-sets.js';
-import { showTree } from '../../sdk/platform/show-tree.js';
 
 async function place(t: Test): Promise<string> {
   const root = t.testdir();

@@ -71,6 +71,13 @@ test('an excerpt tells no password, wherever the list breaks', (t) => {
   t.end();
 });
 
+test('what is no list at all is refused, be it as long as a command line may be', (t) => {
+  for (const part of ['a:', '[', ':a@', '://a:', '/:@']) {
+    t.match(readUrlList(part.repeat(25_000), 'dataset'), { fault: /^this is not JSON/ }, part);
+  }
+  t.end();
+});
+
 test('as an option it names its flag; an empty list is none', (t) => {
   const options = { pretrain_url: urlList('model', { description: 'models' }) };
   t.throws(() => parseOptions(options, ['--pretrain_url', '[{]']), {

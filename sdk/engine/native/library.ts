@@ -83,6 +83,8 @@ export interface NativeLibrary {
   ): Promise<number>;
   abandon(communicator: Pointer, reason: string): void;
   leave(communicator: Pointer): void;
+  /** Calls that wait for other ranks fail within a second. */
+  endWaits(): void;
   setCommunicator(program: Pointer, communicator: Pointer | null, seconds: number): void;
   exchangeSeconds(program: Pointer): number;
   evaluate(
@@ -104,7 +106,7 @@ export interface NativeLibrary {
   ): Promise<number>;
 }
 
-const ABI = 3;
+const ABI = 4;
 /** What builds the library: npm rebuilds what is installed, and not the clone one stands in. */
 const BUILD = packageRoot.includes(`${sep}node_modules${sep}`) ? 'npm rebuild mindts' : 'npm run build';
 const platform = `${process.platform}-${process.arch}`;
@@ -196,6 +198,7 @@ function bind(path: string): NativeLibrary {
     broadcast: (...args) => offLoop(broadcast, args),
     abandon: lib.func('void mindts_abandon(void* c, const char* reason)'),
     leave: lib.func('void mindts_leave(void* c)'),
+    endWaits: lib.func('void mindts_end_waits(void)'),
     setCommunicator: lib.func('void mindts_set_communicator(void* p, void* c, double seconds)'),
     exchangeSeconds: lib.func('double mindts_exchange_seconds(void* p)'),
     error: lib.func('const char* mindts_error(void* p)'),
