@@ -42,7 +42,17 @@ export {
 export { type MnistOptions, mnist, mnistTransforms } from './dataset/mnist.js';
 export { type InputPlan, normalize, rescale, resize, type Transform } from './dataset/transforms.js';
 export { centerCrop, type ImageTransform, randomHorizontalFlip, randomResizedCrop } from './dataset/views.js';
-export type { CompileOptions, Engine, Program, ProgramState } from './engine/engine.js';
+export type {
+  Bounded,
+  CandidateResults,
+  CompileOptions,
+  Engine,
+  Masking,
+  Program,
+  ProgramState,
+  Surgery,
+  TrainOptions,
+} from './engine/engine.js';
 export { type NativeOptions, nativeEngine } from './engine/native/native.js';
 export { referenceEngine } from './engine/reference/reference.js';
 export { cpuEngine, DEVICE_TARGETS, type DeviceTarget, selectEngine } from './engine/select.js';
