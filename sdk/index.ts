@@ -50,8 +50,8 @@ export type {
   Masking,
   Program,
   ProgramState,
+  StepOptions,
   Surgery,
-  TrainOptions,
 } from './engine/engine.js';
 export { type NativeOptions, nativeEngine } from './engine/native/native.js';
 export { referenceEngine } from './engine/reference/reference.js';

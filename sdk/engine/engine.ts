@@ -59,7 +59,7 @@ export interface Program {
    *
    * @param order positions in `data`
    */
-  train(data: Dataset, order: Int32Array, options: TrainOptions): Promise<TrainResult>;
+  train(data: Dataset, order: Int32Array, options: StepOptions): Promise<TrainResult>;
   /** Loss and hits over the samples of `order`, with `peers` each rank seeing to its part; changes nothing. */
   evaluate(data: Dataset, order: Int32Array): Promise<EvaluateResult>;
   /** The network's output for the samples of `order`: `[order.length, outputs]`, row by row. */
@@ -77,7 +77,7 @@ export interface Program {
 }
 
 /** How steps are taken. */
-export interface TrainOptions {
+export interface StepOptions {
   /** Of all these steps, or of each: `[steps]`. */
   readonly learningRate: number | Float32Array;
   /** Changes the mask before each step. Default: it stays as it is. Needs {@link Program.masking}. */
