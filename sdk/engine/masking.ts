@@ -25,7 +25,10 @@ export function factorsOf(
       throw new EngineError('E_FACTOR', `network ${network.name} trains no parameter ${name} that could have a factor`);
     }
     if (!(factor >= 0 && Number.isFinite(factor))) {
-      throw new EngineError('E_FACTOR', `network ${network.name}: the factor of ${name} must be at least 0, not ${factor}`);
+      throw new EngineError(
+        'E_FACTOR',
+        `network ${network.name}: the factor of ${name} must be at least 0, not ${factor}`,
+      );
     }
   }
   return network.parameters.map(({ name }) => ({ rate: rateFactors[name] ?? 1, decay: decayFactors[name] ?? 1 }));
@@ -41,7 +44,10 @@ export function factorsOf(
 export function learningRates(learningRate: StepOptions['learningRate'], steps: number): Float32Array | Float64Array {
   if (typeof learningRate === 'number') return new Float64Array(steps).fill(learningRate);
   if (learningRate.length === steps) return learningRate;
-  throw new EngineError('E_RATES', `${learningRate.length} learning rates for ${steps} steps; give one, or one for each`);
+  throw new EngineError(
+    'E_RATES',
+    `${learningRate.length} learning rates for ${steps} steps; give one, or one for each`,
+  );
 }
 
 /**
@@ -69,7 +75,8 @@ export function requireSurgery(network: Network, { surgery }: StepOptions, steps
  */
 export function requireBounded(network: Network, { spans, bounds }: Bounded): number {
   const wrong = (what: string): EngineError => new EngineError('E_SURGERY', `network ${network.name}: ${what}`);
-  if (spans.length === 0 || spans.length % 2 !== 0) throw wrong('the spans of layers are pairs of first and end parameter');
+  if (spans.length === 0 || spans.length % 2 !== 0)
+    throw wrong('the spans of layers are pairs of first and end parameter');
   for (let i = 0; i < spans.length; i += 2) {
     const [first, end] = spans.subarray(i, i + 2);
     if (first < (spans[i - 1] ?? 0) || end < first || end > network.parameterCount) {
