@@ -86,9 +86,9 @@ export { chooseDataSet, type DataSets, prepareDataSets } from './platform/data-s
 export { type Output, prepareOutput } from './platform/output.js';
 export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
 export { type NamedUrl, urlList } from './platform/url-list.js';
-export type { Compression, Kept } from './pruning/pruned-layers.js';
 export type { PruneReport } from './pruning/finish.js';
 export { type PruneOptions, RUN_FILES } from './pruning/prune.js';
+export type { Compression, Kept } from './pruning/pruned-layers.js';
 export type { Moment } from './pruning/run-state.js';
 export { type LayerSensitivity, sensitivityOf, writeSensitivity } from './pruning/sensitivity.js';
 export { type PruneChoices, type PruneSettings, settingsFor } from './pruning/settings.js';

@@ -18,7 +18,9 @@ export async function pruneNetwork(
   run: Omit<PruneOptions, 'identity'>,
 ): Promise<PruneReport> {
   const { network, engine, data, test, parameters, settings } = options;
-  const digest = createHash('sha256').update(new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength));
+  const digest = createHash('sha256').update(
+    new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength),
+  );
   const start = digest.digest('hex').slice(0, 16);
   const identity = JSON.stringify({ network: network.name, parameters: start, data: checksum(data) });
   const pruned = await prune(options, { ...run, identity });
@@ -41,7 +43,6 @@ export async function pruneNetwork(
 
 /** The last words of a run. */
 export function printPruned(report: PruneReport, url: string): void {
-  const percent = (part: number): string => `${(100 * part).toFixed(2)} %`;
   for (const { name, kept, total, ratio } of report.layers) {
     log.info(`  ${name.padEnd(8)} ${String(kept).padStart(7)} of ${String(total).padStart(7)}  ${ratio.toFixed(1)}×`);
   }
@@ -49,4 +50,8 @@ export function printPruned(report: PruneReport, url: string): void {
   log.info(`accuracy    ${percent(report.accuracy)} on the test set, ${percent(report.accuracyBefore)} before`);
   log.info(`size        ${report.bytes.sparse} bytes sparse, ${report.bytes.dense} dense`);
   log.info(`results     ${url}`);
+}
+
+function percent(part: number): string {
+  return `${(100 * part).toFixed(2)} %`;
 }

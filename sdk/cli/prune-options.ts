@@ -41,7 +41,10 @@ export const pruneOptions: Options<PruneArgs & { readonly resume: boolean; reado
   method: choice(SEARCH_METHODS, { description: 'how rates are searched for' }),
   search_budget: integer({ min: 4, description: 'candidates of each search' }),
   search_images: integer({ min: 1, description: 'validation images that a candidate is scored on' }),
-  shares: text({ placeholder: 'HOW', description: `what each layer keeps: ${SHARES.join(', ')}, or numbers as 1770,477,102` }),
+  shares: text({
+    placeholder: 'HOW',
+    description: `what each layer keeps: ${SHARES.join(', ')}, or numbers as 1770,477,102`,
+  }),
   delta: number({ min: 0, max: 1, description: 'accuracy that a candidate may lose, 0.01 for one of a hundred' }),
   caps: text({ placeholder: 'LAYERS', description: 'what may be pruned at most, as ip3=0.9,ip1=0.999' }),
   rates: text({ placeholder: 'RATES', description: 'rates to begin with, for olmp: one, or one for each layer' }),
@@ -98,16 +101,19 @@ export function choicesOf(args: PruneArgs): PruneChoices {
   };
 }
 
-function capOf(text: string): readonly [string, number] {
-  const [, name, part] = /^([^=]+)=(\d*\.?\d+)$/.exec(text.trim()) ?? [];
+function capOf(written: string): readonly [string, number] {
+  const [, name, part] = /^([^=]+)=(\d*\.?\d+)$/.exec(written.trim()) ?? [];
   if (name !== undefined) return [name, Number(part)];
-  throw new ArgumentError('E_ARGUMENT_VALUE', `--caps ${text}: expected a layer and a part, as ip3=0.9`);
+  throw new ArgumentError('E_ARGUMENT_VALUE', `--caps ${written}: expected a layer and a part, as ip3=0.9`);
 }
 
-function numbers(name: string, text: string): number[] {
-  return text.split(',').map((one) => {
+function numbers(name: string, list: string): number[] {
+  return list.split(',').map((one) => {
     const value = Number(one);
     if (one.trim() !== '' && Number.isFinite(value)) return value;
-    throw new ArgumentError('E_ARGUMENT_VALUE', `${name} ${text}: expected numbers with commas between, as 1770,477,102`);
+    throw new ArgumentError(
+      'E_ARGUMENT_VALUE',
+      `${name} ${list}: expected numbers with commas between, as 1770,477,102`,
+    );
   });
 }

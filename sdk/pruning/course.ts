@@ -1,7 +1,7 @@
 /** The course of a run: which samples, which learning rate and how many parameters belong to an iteration. */
 import { permutation, seededRandom } from '../base/random.js';
-import type { PruneSettings } from './settings.js';
 import { gradualSparsity } from './schedule.js';
+import type { PruneSettings } from './settings.js';
 
 /** Positions of the training images, without and with those that are kept back to choose by. */
 export interface Split {

@@ -93,7 +93,12 @@ export function finish(network: Network, values: Float32Array, mask: Uint8Array)
  */
 export async function writePruned(
   folder: string,
-  { network, finished, pruned, settings }: {
+  {
+    network,
+    finished,
+    pruned,
+    settings,
+  }: {
     readonly network: Network;
     readonly finished: Finished;
     readonly pruned: Pruned;
@@ -138,7 +143,16 @@ function checkpointOf(network: Network, values: Float32Array): Checkpoint {
 function drawCurves({ network, total, curve, ratio, accuracy }: PruneReport): string {
   const along = (y: (moment: Moment) => number): [number, number][] => curve.map((m) => [m.iteration, y(m)]);
   return drawChart(`${network}: ${ratio.toFixed(1)}× at ${(100 * accuracy).toFixed(2)} %`, [
-    { title: 'compression', x: 'iterations', isLogarithmic: true, curves: [{ name: 'ratio', points: along((m) => total / m.kept) }] },
-    { title: 'validation accuracy, %', x: 'iterations', curves: [{ name: 'accuracy', points: along((m) => 100 * m.accuracy) }] },
+    {
+      title: 'compression',
+      x: 'iterations',
+      isLogarithmic: true,
+      curves: [{ name: 'ratio', points: along((m) => total / m.kept) }],
+    },
+    {
+      title: 'validation accuracy, %',
+      x: 'iterations',
+      curves: [{ name: 'accuracy', points: along((m) => 100 * m.accuracy) }],
+    },
   ]);
 }

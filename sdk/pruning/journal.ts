@@ -24,7 +24,10 @@ export interface Journal {
 export async function openJournal(path: string): Promise<Journal> {
   const text = await readText(path);
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  const generations = whole.split('\n').slice(0, -1).map((line, i) => parsedLine(line, `${path}:${i + 1}`));
+  const generations = whole
+    .split('\n')
+    .slice(0, -1)
+    .map((line, i) => parsedLine(line, `${path}:${i + 1}`));
   try {
     if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
     const file = await open(path, 'a');
@@ -57,5 +60,8 @@ function parsedLine(line: string, where: string): Generation {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw new PruningError('E_JOURNAL', `${where}: is no line of a journal; remove the file, or begin anew without --resume`);
+  throw new PruningError(
+    'E_JOURNAL',
+    `${where}: is no line of a journal; remove the file, or begin anew without --resume`,
+  );
 }

@@ -127,20 +127,35 @@ async function round(
   const images = trainer.scored.length;
   const started = performance.now();
   let evaluated = 0;
-  const result = await searchRound({ round: number, snapshot, settings, images, reference, goal }, evaluateHere(trainer, snapshot), {
-    known: journal.generations.filter((generation) => generation.round === number),
-    async told(generation, best) {
-      await journal.add(generation);
-      evaluated += generation.rates.length;
-      const speed = evaluated / ((performance.now() - started) / 1000);
-      const kept = best?.kept.reduce((sum, one) => sum + one, 0);
-      const found = best && kept ? `best ${(total / kept).toFixed(1)}× at ${percent(best.correct / images)}` : 'none meets the constraint yet';
-      bar.update(iteration, `round ${number}, generation ${generation.generation}: ${found}, ${speed.toFixed(0)} candidates/s`);
+  const result = await searchRound(
+    { round: number, snapshot, settings, images, reference, goal },
+    evaluateHere(trainer, snapshot),
+    {
+      known: journal.generations.filter((generation) => generation.round === number),
+      async told(generation, best) {
+        await journal.add(generation);
+        evaluated += generation.rates.length;
+        const speed = evaluated / ((performance.now() - started) / 1000);
+        const kept = best?.kept.reduce((sum, one) => sum + one, 0);
+        const found =
+          best && kept
+            ? `best ${(total / kept).toFixed(1)}× at ${percent(best.correct / images)}`
+            : 'none meets the constraint yet';
+        bar.update(
+          iteration,
+          `round ${number}, generation ${generation.generation}: ${found}, ${speed.toFixed(0)} candidates/s`,
+        );
+      },
     },
-  });
+  );
   const searched = state.rounds.searched + Number(result.evaluated > 0);
   const rounds = { searched, found: state.rounds.found + Number(result.rates !== undefined) };
   if (result.rates !== undefined) trainer.apply(result.rates);
+  else if (result.evaluated > 0) {
+    log.warn(
+      `round ${number}: none of ${result.evaluated} candidates loses at most ${settings.delta} of the accuracy: nothing is pruned`,
+    );
+  }
   return { ...state, rounds, candidates: state.candidates + result.evaluated };
 }
 

@@ -92,7 +92,10 @@ export async function searchRound(
   let best: { readonly rates: Rates; readonly score: Score; readonly result: Result } | undefined;
   let evaluated = 0;
 
-  async function tryOut(rates: readonly (readonly (number | null)[])[], generation: number): Promise<readonly Result[]> {
+  async function tryOut(
+    rates: readonly (readonly (number | null)[])[],
+    generation: number,
+  ): Promise<readonly Result[]> {
     const before = known[generation];
     const scores = before?.scores ?? (await evaluate(rates, { round, generation }));
     requireSame(problem, { round, generation, rates, scores }, before);
@@ -124,7 +127,10 @@ export function resultOf({ settings, images, reference, goal, snapshot }: RoundP
   // Rounding is no violation: 0.98 − 0.08 − 0.9 is not 0.
   const violation = lacking > 1e-9 ? lacking : 0;
   const isFinite = Number.isFinite(score.loss);
-  return { fitness: goal === undefined ? kept / total : isFinite ? score.loss : 1e9, violation: isFinite ? violation : 1 };
+  return {
+    fitness: goal === undefined ? kept / total : isFinite ? score.loss : 1e9,
+    violation: isFinite ? violation : 1,
+  };
 }
 
 /** How the search's points become rates of all layers. */
@@ -181,9 +187,13 @@ function shareSpace({
     case 'global':
       return { toRates, given: atOneThreshold({ snapshot, magnitudes, goal, ceilings }) };
     case 'uniform':
-      return { toRates, given: bySizes({ snapshot, magnitudes, sizes: layers.map(({ size }) => size), goal, ceilings }) };
+      return {
+        toRates,
+        given: bySizes({ snapshot, magnitudes, sizes: layers.map(({ size }) => size), goal, ceilings }),
+      };
     default: {
-      if (statistics.length !== shares.length) throw new PruningError('E_SETTINGS', `${shares.length} shares for ${statistics.length} layers`);
+      if (statistics.length !== shares.length)
+        throw new PruningError('E_SETTINGS', `${shares.length} shares for ${statistics.length} layers`);
       return { toRates, given: bySizes({ snapshot, magnitudes, sizes: shares, goal, ceilings }) };
     }
   }
@@ -203,7 +213,9 @@ interface Aim {
 function atOneThreshold({ snapshot, magnitudes, goal, ceilings }: Aim): readonly number[] {
   const { statistics } = snapshot;
   const at = (threshold: number): readonly number[] =>
-    statistics.map(({ mean, deviation }, l) => Math.min(deviation > 0 ? (threshold - mean) / deviation : 0, ceilings[l]));
+    statistics.map(({ mean, deviation }, l) =>
+      Math.min(deviation > 0 ? (threshold - mean) / deviation : 0, ceilings[l]),
+    );
   let [low, high] = [0, snapshot.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) * 2 + 1];
   for (let halvings = 0; halvings < 60; halvings++) {
     const middle = (low + high) / 2;
@@ -214,7 +226,13 @@ function atOneThreshold({ snapshot, magnitudes, goal, ceilings }: Aim): readonly
 }
 
 /** The rates with which what is kept of the layers is in the proportion of these sizes, a small layer whole before it would keep more than it has. */
-function bySizes({ snapshot, magnitudes, sizes, goal, ceilings }: Aim & { readonly sizes: readonly number[] }): readonly number[] {
+function bySizes({
+  snapshot,
+  magnitudes,
+  sizes,
+  goal,
+  ceilings,
+}: Aim & { readonly sizes: readonly number[] }): readonly number[] {
   const { layers } = snapshot;
   const wanted = (scale: number): readonly number[] => sizes.map((size, l) => Math.min(layers[l].size, scale * size));
   let [low, high] = [0, goal];

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { CheckpointError, PruningError, StorageError, systemCode, systemReason } from '../base/errors.js';
 import { readRegular, writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
-import type { Tensor } from '../checkpoint/tensor-file.js';
 import { decodeSafetensors, encodeSafetensors } from '../checkpoint/safetensors.js';
+import type { Tensor } from '../checkpoint/tensor-file.js';
 import type { PrunedLayer } from './pruned-layers.js';
 import { decodeSnapshot, encodeSnapshot } from './snapshot-bytes.js';
 import type { TrainerSnapshot } from './trainer.js';
@@ -48,7 +48,11 @@ export async function saveRun(path: string, { snapshot, best, ...rest }: RunStat
  */
 export async function loadRun(
   path: string,
-  { identity, layers, size }: { readonly identity: string; readonly layers: readonly PrunedLayer[]; readonly size: number },
+  {
+    identity,
+    layers,
+    size,
+  }: { readonly identity: string; readonly layers: readonly PrunedLayer[]; readonly size: number },
 ): Promise<RunState | undefined> {
   let bytes: Uint8Array;
   try {
@@ -62,7 +66,8 @@ export async function loadRun(
   }
   const { tensors, texts } = decodeSafetensors(bytes, path);
   const run = runSchema.safeParse(JSON.parse(texts.get(RUN) ?? 'null'));
-  if (!run.success) throw new CheckpointError('E_CKPT_FORMAT', `${path}: is not the state of a pruning; begin anew, without --resume`);
+  if (!run.success)
+    throw new CheckpointError('E_CKPT_FORMAT', `${path}: is not the state of a pruning; begin anew, without --resume`);
   const { accuracy, ...rest } = run.data;
   if (rest.identity !== identity) {
     throw new PruningError(

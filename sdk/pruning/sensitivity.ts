@@ -23,7 +23,9 @@ export interface LayerSensitivity {
 }
 
 /** The parts of a layer that are pruned in turn. */
-const SPARSITIES = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999];
+const SPARSITIES = [
+  0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.998, 0.999,
+];
 
 /**
  * Measures it, on the validation split.
@@ -49,7 +51,13 @@ export async function sensitivityOf(options: TrainerOptions): Promise<readonly L
       const candidates = rates.map((rate) => layers.map((_, i) => (i === l ? rate : null)));
       const scores = await evaluate(candidates, { round: 0, generation: l });
       const points = scores.map(({ correct, loss, kept }, i) => {
-        return { sparsity: SPARSITIES[i], rate: rates[i], kept: kept[l], accuracy: correct / trainer.scored.length, loss };
+        return {
+          sparsity: SPARSITIES[i],
+          rate: rates[i],
+          kept: kept[l],
+          accuracy: correct / trainer.scored.length,
+          loss,
+        };
       });
       result.push({ name, points });
       bar.update(l + 1, name);
@@ -82,6 +90,8 @@ export async function writeSensitivity(folder: string, options: TrainerOptions):
   for (const { name, points } of layers) {
     const [{ accuracy: whole }] = points;
     const most = points.findLast(({ accuracy }) => accuracy >= whole - 0.01);
-    log.info(`  ${name.padEnd(8)} can lose ${(100 * (most?.sparsity ?? 0)).toFixed(1)} % alone within 1 % of the accuracy`);
+    log.info(
+      `  ${name.padEnd(8)} can lose ${(100 * (most?.sparsity ?? 0)).toFixed(1)} % alone within 1 % of the accuracy`,
+    );
   }
 }

@@ -113,12 +113,16 @@ export function requireLayers({ caps, rates, shares }: PruneSettings, layers: re
 
 function requireOrder({ iterations, prune_stop, rate_min, rate_max, rates }: PruneSettings, path: string): void {
   if (prune_stop > iterations) {
-    throw wrong(`--prune_stop ${prune_stop} comes after the last of --iterations ${iterations} (${path} has what no flag says)`);
+    throw wrong(
+      `--prune_stop ${prune_stop} comes after the last of --iterations ${iterations} (${path} has what no flag says)`,
+    );
   }
   if (!(rate_min < rate_max)) throw wrong(`--rate_min ${rate_min} is not below --rate_max ${rate_max}`);
   const outside = rates.find((one) => one < rate_min || one > rate_max);
   if (outside !== undefined) {
-    throw wrong(`--rates: ${outside} is out of bounds; a rate is from ${rate_min} (--rate_min) to ${rate_max} (--rate_max)`);
+    throw wrong(
+      `--rates: ${outside} is out of bounds; a rate is from ${rate_min} (--rate_min) to ${rate_max} (--rate_max)`,
+    );
   }
 }
 

@@ -41,7 +41,8 @@ export function decodeSnapshot(
     throw damaged(`has not the ${size} numbers of ${name} that this network has`);
   };
   const bits = tensors.get('mask')?.data;
-  if (!(bits instanceof Int32Array) || bits.length !== Math.ceil(size / 32)) throw damaged('has no mask for this network');
+  if (!(bits instanceof Int32Array) || bits.length !== Math.ceil(size / 32))
+    throw damaged('has no mask for this network');
   const n = layers.length;
   const rest = restOf(n).safeParse(jsonOf(texts.get(REST)));
   if (!rest.success) throw damaged(`is no snapshot of a network with ${n} layers`);

@@ -12,7 +12,7 @@ import type { Network } from '../nn/network.js';
 import { sgd, slotNames } from '../nn/optimizers.js';
 import { learningRatesOf, type Split, samplesOf, splitOf } from './course.js';
 import { fullMask, type PrunedLayer, prunedLayers } from './pruned-layers.js';
-import { requireLayers, type PruneSettings } from './settings.js';
+import { type PruneSettings, requireLayers } from './settings.js';
 import { boundsOf, isActive, type LayerStatistics, layerStatistics, maskFor, type Snapshot } from './surgery.js';
 
 /** One rate for each layer; undefined for one whose bits stay as they are. */
@@ -61,7 +61,10 @@ export class PruneTrainer {
     const { network, data, parameters, settings } = options;
     this.layers = prunedLayers(network);
     if (this.layers.length === 0) {
-      throw new PruningError('E_NOTHING', `network ${network.name} has no layer with weights: there is nothing to prune`);
+      throw new PruningError(
+        'E_NOTHING',
+        `network ${network.name} has no layer with weights: there is nothing to prune`,
+      );
     }
     requireLayers(settings, this.layers);
     this.split = splitOf(data.size, settings);
@@ -237,7 +240,10 @@ function maskable({ network, engine, data, settings }: TrainerOptions): {
   const { masking } = program;
   if (masking !== undefined) return { program, masking };
   program.close();
-  throw new EngineError('E_MASKING', `the ${engine.name} engine cannot prune: use the native engine (--device_target CPU)`);
+  throw new EngineError(
+    'E_MASKING',
+    `the ${engine.name} engine cannot prune: use the native engine (--device_target CPU)`,
+  );
 }
 
 /** How many arrays the optimizer of a run keeps for each parameter. */

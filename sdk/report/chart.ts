@@ -99,7 +99,12 @@ function shown(value: number): string {
 
 function label(
   text: string,
-  { x, y, anchor, size = 12 }: { readonly x: number; readonly y: number; readonly anchor: string; readonly size?: number },
+  {
+    x,
+    y,
+    anchor,
+    size = 12,
+  }: { readonly x: number; readonly y: number; readonly anchor: string; readonly size?: number },
 ): string {
   const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   const style = `font-family="DejaVu Sans, sans-serif" font-size="${size}" fill="#1f2328" text-anchor="${anchor}"`;
