@@ -150,8 +150,13 @@ async function round(
   );
   const searched = state.rounds.searched + Number(result.evaluated > 0);
   const rounds = { searched, found: state.rounds.found + Number(result.rates !== undefined) };
-  if (result.rates !== undefined) trainer.apply(result.rates);
-  else if (result.evaluated > 0) {
+  if (result.rates !== undefined) {
+    trainer.apply(result.rates);
+    const { ratio } = compressionOf(snapshot.layers, trainer.snapshot().mask);
+    log.info(
+      `round ${number}: ${ratio.toFixed(1)}× with ${percent((result.score?.correct ?? 0) / images)} after ${result.evaluated} candidates`,
+    );
+  } else if (result.evaluated > 0) {
     log.warn(
       `round ${number}: none of ${result.evaluated} candidates loses at most ${settings.delta} of the accuracy: nothing is pruned`,
     );

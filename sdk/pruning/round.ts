@@ -159,7 +159,8 @@ function rateSpace({ settings, snapshot, round }: RoundProblem): Space {
       return at < 0 ? (rates[l] ?? null) : Math.min(point[at], ceilings[l]);
     });
   if (taking.length < Math.min(2, layers.length)) return { toRates };
-  const start = taking.map((l) => rates[l] ?? first[l] ?? first[0]);
+  // A cap may have held a rate below the box.
+  const start = taking.map((l) => Math.min(most, Math.max(least, rates[l] ?? first[l] ?? first[0])));
   const box = { lower: taking.map(() => least), upper: taking.map(() => most) };
   return { search: searchFor(settings, round, { ...box, start }), toRates };
 }
