@@ -7,7 +7,7 @@ namespace mindts {
 namespace {
 
 // Above this share of kept weights the dense kernels read them faster.
-constexpr double MOST_KEPT = 0.5;
+constexpr double MOST_KEPT = 0.35;
 
 // Room for n things that are not touched before they are needed.
 template <class T>

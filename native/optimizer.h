@@ -7,6 +7,8 @@
 
 namespace mindts::MINDTS_ISA {
 
+constexpr size_t BLOCK = 256;
+
 // The formulas are those of sdk/nn/optimizers.ts.
 inline void update(const Optimizer& o, float rate, float* p, float* const* slots, const float* const* gradients, int threads,
                    const Selection& selection) {
@@ -15,9 +17,8 @@ inline void update(const Optimizer& o, float rate, float* p, float* const* slots
   const float decay = o.weight_decay, momentum = o.momentum, beta1 = o.beta1, beta2 = o.beta2, epsilon = o.epsilon;
   const float ahead = o.nesterov ? momentum : 1, direct = o.nesterov ? 1 : 0;
   float* __restrict__ parameter = p;
-  const size_t from = selection.from, to = selection.to;
   // keep(i, new, old): which of the two a number becomes.
-  auto change = [=](auto sum, auto at, auto keep) {
+  auto change = [=](size_t from, size_t to, auto sum, auto at, auto keep) {
     if (o.kind == OptimizerKind::Adam) {
       float *__restrict__ m = slots[0], *__restrict__ v = slots[1];
       for (size_t k = from; k < to; k++) {
@@ -43,12 +44,19 @@ inline void update(const Optimizer& o, float rate, float* p, float* const* slots
     }
   };
   auto step = [=, &selection](auto sum) {
+    const auto [from, to, mask, list] = selection;
     auto each = [](size_t k) { return k; };
     auto always = [](size_t, float to_be, float) { return to_be; };
-    if (const int32_t* list = selection.list) change(sum, [=](size_t k) { return (size_t)list[k]; }, always);
-    else if (const uint8_t* mask = selection.mask)
-      change(sum, each, [=](size_t i, float to_be, float was) { return mask[i] ? to_be : was; });
-    else change(sum, each, always);
+    if (list) change(from, to, sum, [list = list](size_t k) { return (size_t)list[k]; }, always);
+    else if (!mask) change(from, to, sum, each, always);
+    else
+      // Bits as wide as the numbers they choose between, or the compiler does not use vectors.
+      for (size_t at = from; at < to; at += BLOCK) {
+        const size_t end = at + BLOCK < to ? at + BLOCK : to;
+        float bits[BLOCK];
+        for (size_t i = at; i < end; i++) bits[i - at] = mask[i];
+        change(at, end, sum, each, [at, &bits](size_t i, float to_be, float was) { return bits[i - at] > 0 ? to_be : was; });
+      }
   };
   if (threads == 1) step([=](size_t i) { return g0[i]; });
   else if (threads == 2) step([=](size_t i) { return g0[i] + g1[i]; });

@@ -150,7 +150,10 @@ test('a rank that ends before all have come may come again', async (t) => {
   const early = startRank(t, { id: 1, size: 3, rendezvous, seconds: 1 });
   t.match(await early.next(), { message: 'rank 2 did not come within 1 s' });
   const ranks = [1, 2].map((id) => startRank(t, { id, size: 3, rendezvous }));
-  t.match(await Promise.all([first, ...ranks].map((rank) => rank.next())), Array.from({ length: 3 }, () => ({ pid: Number })));
+  t.match(
+    await Promise.all([first, ...ranks].map((rank) => rank.next())),
+    Array.from({ length: 3 }, () => ({ pid: Number })),
+  );
 });
 
 test('a port that is taken, or where something else answers, is named', async (t) => {
