@@ -27,6 +27,7 @@ export interface PruneArgs {
   readonly retrain_learning_rate: number | undefined;
   readonly momentum: number | undefined;
   readonly weight_decay: number | undefined;
+  readonly shift: number | undefined;
   readonly validation: number | undefined;
 }
 
@@ -57,6 +58,7 @@ export const pruneOptions: Options<PruneArgs & { readonly resume: boolean; reado
   retrain_learning_rate: number({ above: 0, description: 'how far the first step of retraining goes' }),
   momentum: number({ min: 0, max: 0.999999, description: 'how much of the last step stays' }),
   weight_decay: number({ min: 0, description: 'how fast weights fade' }),
+  shift: number({ min: 0, max: 1, description: 'part of the training images that are moved by a pixel' }),
   validation: number({ above: 0, max: 0.9, description: 'part of the training images to choose by' }),
   resume: flag({ description: 'go on from the last round, bit for bit' }),
   sensitivity: flag({ description: 'prune nothing: measure accuracy against rate, layer by layer' }),
@@ -97,6 +99,7 @@ export function choicesOf(args: PruneArgs): PruneChoices {
     retrain_learning_rate: args.retrain_learning_rate,
     momentum: args.momentum,
     weight_decay: args.weight_decay,
+    shift: args.shift,
     validation: args.validation,
   };
 }

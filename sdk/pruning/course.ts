@@ -1,7 +1,8 @@
 /** The course of a run: which samples, which learning rate and how many parameters belong to an iteration. */
-import { permutation, seededRandom } from '../base/random.js';
+import { permutation, type Random, seededRandom } from '../base/random.js';
 import { gradualSparsity } from './schedule.js';
 import type { PruneSettings } from './settings.js';
+import { SHIFTS } from './shifted.js';
 
 /** Positions of the training images, without and with those that are kept back to choose by. */
 export interface Split {
@@ -24,25 +25,44 @@ export function splitOf(size: number, { seed, validation }: Pick<PruneSettings, 
 /**
  * The samples of the iterations from one to before another, a batch for each: epoch after epoch in an order of its own, what
  * is no whole batch left out. A function of the seed, so that a run may go on anywhere.
+ *
+ * @param options size: how many images there are without those that were moved; a moved one is found so many places further, see `withShifts`
  */
 export function samplesOf(
   training: Int32Array,
   [from, to]: readonly [number, number],
-  { seed, batch_size: batch }: Pick<PruneSettings, 'seed' | 'batch_size'>,
+  {
+    seed,
+    batch_size: batch,
+    shift,
+    size,
+  }: Pick<PruneSettings, 'seed' | 'batch_size' | 'shift'> & { readonly size: number },
 ): Int32Array {
   const perEpoch = Math.floor(training.length / batch);
   const samples = new Int32Array((to - from) * batch);
-  let shuffled: { readonly epoch: number; readonly order: Int32Array } | undefined;
+  let shuffled: { readonly epoch: number; readonly order: Int32Array; readonly copies: Uint8Array } | undefined;
   for (let i = from; i < to; i++) {
     const epoch = Math.floor(i / perEpoch);
     if (shuffled?.epoch !== epoch) {
-      shuffled = { epoch, order: permutation(training.length, seededRandom(seed, 'shuffle', epoch)) };
+      const order = permutation(training.length, seededRandom(seed, 'shuffle', epoch));
+      shuffled = { epoch, order, copies: copiesOf(training.length, shift, seededRandom(seed, 'shift', epoch)) };
     }
     const first = (i % perEpoch) * batch;
     const positions = shuffled.order.subarray(first, first + batch);
-    for (const [k, position] of positions.entries()) samples[(i - from) * batch + k] = training[position];
+    for (const [k, position] of positions.entries()) {
+      samples[(i - from) * batch + k] = training[position] + size * shuffled.copies[first + k];
+    }
   }
   return samples;
+}
+
+/** Which copy of each image of an epoch is taken: 0 as it is, else one that was moved. */
+function copiesOf(count: number, shift: number, random: Random): Uint8Array {
+  const copies = new Uint8Array(count);
+  if (shift > 0) {
+    for (let i = 0; i < count; i++) if (random.uniform() < shift) copies[i] = 1 + random.below(SHIFTS - 1);
+  }
+  return copies;
 }
 
 /**

@@ -60,6 +60,8 @@ export const pruneSettings = z.strictObject({
   retrain_learning_rate: rate,
   momentum: z.number().min(0).max(0.999999),
   weight_decay: z.number().min(0),
+  /** The part of the training images that are moved by a pixel, drawn anew in each epoch. */
+  shift: z.number().min(0).max(1),
   /** The part of the training images that is kept back, to choose by. */
   validation: z.number().gt(0).lt(1),
 });

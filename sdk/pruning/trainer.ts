@@ -13,6 +13,7 @@ import { sgd, slotNames } from '../nn/optimizers.js';
 import { learningRatesOf, type Split, samplesOf, splitOf } from './course.js';
 import { fullMask, type PrunedLayer, prunedLayers } from './pruned-layers.js';
 import { type PruneSettings, requireLayers } from './settings.js';
+import { withShifts } from './shifted.js';
 import { boundsOf, isActive, type LayerStatistics, layerStatistics, maskFor, type Snapshot } from './surgery.js';
 
 /** One rate for each layer; undefined for one whose bits stay as they are. */
@@ -47,6 +48,8 @@ export class PruneTrainer {
   readonly split: Split;
   /** Images that candidates are scored on: the first of the validation split. */
   readonly scored: Int32Array;
+  /** The images with those that are moved. */
+  private readonly trained: Dataset;
   private readonly program: Program;
   private readonly masking: Masking;
   private readonly initial: readonly LayerStatistics[];
@@ -76,6 +79,7 @@ export class PruneTrainer {
     }
     this.scored = this.split.validation.slice(0, settings.search_images);
     ({ program: this.program, masking: this.masking } = maskable(options));
+    this.trained = settings.shift > 0 ? withShifts(data) : data;
     this.initial = this.layers.map((layer) => layerStatistics(parameters, fullMask(parameters.length), layer));
     this.rates = this.layers.map(() => undefined);
     const slots = this.program.state().slots.map(({ length }) => new Float32Array(length));
@@ -163,11 +167,15 @@ export class PruneTrainer {
     const isPruning = this.at < settings.prune_stop;
     const range = [this.at, to] as const;
     if (signal?.aborted) throw this.interrupted();
-    const { losses, ended } = await this.program.train(data, samplesOf(this.split.training, range, settings), {
-      learningRate: learningRatesOf(range, settings),
-      maskedStay: settings.masked === 'stay' || !isPruning,
-      surgery: settings.schedule === 'olmp' && isPruning ? this.surgery(range) : undefined,
-    });
+    const { losses, ended } = await this.program.train(
+      this.trained,
+      samplesOf(this.split.training, range, { ...settings, size: data.size }),
+      {
+        learningRate: learningRatesOf(range, settings),
+        maskedStay: settings.masked === 'stay' || !isPruning,
+        surgery: settings.schedule === 'olmp' && isPruning ? this.surgery(range) : undefined,
+      },
+    );
     this.at += losses.length;
     if (ended === 'diverged') {
       throw new TrainError(

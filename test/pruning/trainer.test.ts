@@ -1,10 +1,12 @@
 import { test } from 'tap';
 import { nativeEngine } from '../../sdk/engine/native/native.js';
 import { referenceEngine } from '../../sdk/engine/reference/reference.js';
+import { samplesOf, splitOf } from '../../sdk/pruning/course.js';
 import { compressionOf } from '../../sdk/pruning/pruned-layers.js';
+import { withShifts } from '../../sdk/pruning/shifted.js';
 import { decodeSnapshot, encodeSnapshot, hashOf } from '../../sdk/pruning/snapshot-bytes.js';
 import { PruneTrainer } from '../../sdk/pruning/trainer.js';
-import { quickSettings, trained } from './trained.js';
+import { quickSettings, smallDigits, trained } from './trained.js';
 
 for (const schedule of ['gradual', 'olmp'] as const) {
   test(`${schedule}: a trainer that is stopped, sent as bytes and started elsewhere comes to the same bits`, async (t) => {
@@ -73,4 +75,42 @@ test('a snapshot of another network is refused', async (t) => {
   });
   t.throws(() => decodeSnapshot(bytes.slice(0, 500), { layers, size, source: 'a.safetensors' }), { code: /E_CKPT/ });
   trainer.close();
+});
+
+test('moved images are trained on, and never those that are kept back', async (t) => {
+  const data = smallDigits(400);
+  const moved = withShifts(data);
+  t.equal(moved.size, 5 * 400);
+  const pixel = (copy: number, image: number, [y, x]: readonly [number, number]): number =>
+    moved.images[((copy * 400 + image) * 28 + y) * 28 + x];
+  for (const image of [0, 7, 399]) {
+    for (let y = 1; y < 27; y++) {
+      for (let x = 1; x < 27; x++) {
+        const here = pixel(0, image, [y, x]);
+        const around = [
+          pixel(1, image, [y, x + 1]),
+          pixel(2, image, [y, x - 1]),
+          pixel(3, image, [y + 1, x]),
+          pixel(4, image, [y - 1, x]),
+        ];
+        if (around.some((value) => value !== here)) t.fail(`image ${image} at ${y}, ${x}`);
+      }
+    }
+    for (let i = 0; i < 28; i++) {
+      const edges = [
+        pixel(1, image, [i, 0]),
+        pixel(2, image, [i, 27]),
+        pixel(3, image, [0, i]),
+        pixel(4, image, [27, i]),
+      ];
+      t.same(edges, [0, 0, 0, 0], 'nothing of a neighbour comes in');
+    }
+  }
+  const settings = await quickSettings({ shift: 0.5 });
+  const { training } = splitOf(400, settings);
+  const samples = samplesOf(training, [0, 48], { ...settings, size: 400 });
+  t.ok(samples.every((position) => training.includes(position % 400)));
+  const share = samples.filter((position) => position >= 400).length / samples.length;
+  t.ok(share > 0.4 && share < 0.6, `${share} of them were moved`);
+  t.same(samplesOf(training, [20, 48], { ...settings, size: 400 }), samples.slice(400), 'from anywhere the same');
 });
