@@ -291,7 +291,8 @@ function drawMask(network: Network, share: number, seed: number): Uint8Array {
   const random = seededRandom(seed, 'mask');
   const mask = new Uint8Array(network.parameterCount).fill(1);
   for (const { trainable, offset, size } of network.parameters) {
-    for (let i = offset; trainable && i < offset + size; i++) mask[i] = Number(random.uniform() < share);
+    if (!trainable) continue;
+    for (let i = offset; i < offset + size; i++) mask[i] = Number(random.uniform() < share);
   }
   return mask;
 }

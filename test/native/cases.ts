@@ -122,7 +122,17 @@ function encodeJob({ network, data, optimizer, batchSize, parameters, order }: J
   const shape = [
     [source.height, source.width, source.channels, height, width],
     [valueSizes.length, operations.length, network.parameterCount, slots],
-    [batchSize, 1, network.outputShape[0], output, kind, nesterov, 1, trainable.length, ...trainable.flatMap(({ first, end }) => [first, end])],
+    [
+      batchSize,
+      1,
+      network.outputShape[0],
+      output,
+      kind,
+      nesterov,
+      1,
+      trainable.length,
+      ...trainable.flatMap(({ first, end }) => [first, end]),
+    ],
   ].flat();
   const settings =
     optimizer.kind === 'sgd'
