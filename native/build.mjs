@@ -88,6 +88,8 @@ async function build({ compiler, arch = process.arch, folder, portable = false, 
     const others = [
       'program',
       'train',
+      'masks',
+      'candidates',
       'measure',
       'dispatch',
       'jpeg',

@@ -10,11 +10,27 @@
 #include <vector>
 
 #include "communicator.h"
+#include "masked.h"
 #include "program.h"
 #include "threads.h"
 #include "workspace.h"
 
 namespace mindts {
+
+// Parameters that the optimizer changes, [first, last), and how much faster than others.
+struct Range {
+  size_t first, last;
+  float rate, decay;
+};
+
+// Changes the mask before each step, in the layers [first, end) that are active: [steps][layers].
+struct Surgery {
+  const int32_t* spans;
+  const Bounds* bounds;
+  int layers;
+  const uint8_t* active;
+  bool is_active(int64_t step) const { return layers > 0 && std::memchr(active + step * layers, 1, layers); }
+};
 
 struct Compiled {
   Layout layout;
@@ -25,8 +41,7 @@ struct Compiled {
   int batch, outputs;
   uint32_t seed;
   size_t image_bytes;
-  // Parameters that the optimizer changes: [first, second).
-  std::vector<std::pair<size_t, size_t>> trainable;
+  std::vector<Range> trainable;
   // Ops are run group by group as far as the next that needs the whole batch: the first of each such part.
   std::vector<size_t> parts{0};
   // By op: each group's share of what BatchNorm needs of the batch, [groups][channels] or [groups][channels][2].
@@ -35,6 +50,7 @@ struct Compiled {
   std::vector<Array<float>> slots;
   std::vector<float*> slot_pointers;
   Array<float> parameters;
+  Masked masked;
   std::vector<ThreadState> states;
   std::unique_ptr<Threads> threads;
   int64_t step = 0;
@@ -60,7 +76,8 @@ struct Compiled {
     numbers += 2 * shape[2];
     optimizer = {static_cast<OptimizerKind>(shape[13]), numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], shape[14]};
     seed = (uint32_t)shape[15];
-    for (int i = 0; i < shape[16]; i++) trainable.emplace_back(shape[17 + 2 * i], shape[18 + 2 * i]);
+    for (int i = 0; i < shape[16]; i++)
+      trainable.push_back({(size_t)shape[17 + 2 * i], (size_t)shape[18 + 2 * i], numbers[5 + 2 * i], numbers[6 + 2 * i]});
     for (size_t i = 0; i < layout.ops.size(); i++)
       if (layout.ops[i].kind == OpKind::BatchNorm) parts.push_back(i);
     parts.push_back(layout.ops.size());
@@ -108,15 +125,23 @@ struct Compiled {
   }
 
   // Puts n ≤ lanes images side by side.
-  void assemble(const Workspace& ws, const uint8_t* images, const int32_t* order, int n) const {
+  void assemble(float* into, float* scratch, const uint8_t* images, const int32_t* order, int n) const {
     const uint8_t* pointers[64];
     for (int i = 0; i < layout.kernels->lanes; i++) pointers[i] = images + (size_t)order[i < n ? i : 0] * image_bytes;
-    layout.kernels->assemble(input, pointers, ws.values[0], ws.input_scratch);
+    layout.kernels->assemble(input, pointers, into, scratch);
   }
 
+  // What the network computes with.
+  const float* effective() const { return masked.mask ? masked.effective.get() : parameters.get(); }
+
   void forward(const Workspace& ws, size_t from, size_t to) const {
-    for (size_t i = from; i < to; i++) layout.kernels->forward(layout.ops[i], parameters.get(), ws, (int)i);
+    for (size_t i = from; i < to; i++) layout.kernels->forward(layout.ops[i], effective(), ws, (int)i);
   }
+
+  // masks.cpp. Null: all parameters are kept.
+  void set_mask(const uint8_t* mask);
+  // After parameters were replaced.
+  void apply_mask();
 
   void loss(ThreadState& s, const Workspace& ws, const int32_t* labels, const int32_t* order, float scale, float* gradient) const {
     int32_t group[64];
@@ -140,17 +165,20 @@ struct Compiled {
 
   // A step's forward, loss and backward on one thread, and many steps on all: train.cpp.
   bool gradients(int t, int64_t step, const uint8_t* images, const int32_t* labels, const int32_t* order, const Share& share,
-                 const int32_t* next, const int32_t* end);
+                 bool masked_stay, const int32_t* next, const int32_t* end);
   // Throws Lost, all steps before that having been taken.
-  void train(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, float learning_rate,
-             float* losses, int32_t* results);
+  // rates: one for each step. masked_stay: what is masked is not changed.
+  void train(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, const float* rates,
+             const Surgery& surgery, bool masked_stay, float* losses, int32_t* results);
 
  private:
   // What goes beside the gradients of a step: Σ loss (in two floats), hits, how many ranks were told to stop.
   enum { LOSS, LOSS_REST, HITS, STOPS, EXTRAS };
 
   void prefetch(const uint8_t* images, const int32_t* order, int64_t n, const int32_t* end) const;
-  void update(float rate, const float* const* gradients, int count, size_t from, size_t to);
+  void update(float rate, const float* const* gradients, int count, size_t from, size_t to, bool masked_stay);
+  bool operate(const Surgery& surgery, int64_t step, size_t from, size_t to);
+  void find_kept();
   float rate(float learning_rate, int64_t step) const;
   std::pair<size_t, size_t> slice(int t) const;
   void gather_gradients(const std::vector<char>& busy, size_t from, size_t to);

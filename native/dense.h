@@ -1,6 +1,7 @@
 // Fully connected layer, with the ReLU that follows it.
 //   in [in_c][LANES]      weight [out_c][in_c]      bias [out_c]      out [out_c][LANES]
 #pragma once
+#include "rows.h"
 #include "window.h"
 
 namespace mindts::MINDTS_ISA {
@@ -128,7 +129,12 @@ inline void dense_input(const Op& op, const float* weights, const float* dy, ptr
   });
 }
 
+// sparse.h
+inline void sparse_input(const Op& op, const Rows& rows, const float* dy, ptrdiff_t step, float* dx);
+inline void sparse_weights(const Op& op, const Rows& rows, const float* x, const float* dy, ptrdiff_t step, bool first, float* gradient);
+
 inline void dense_backward(const Op& op, const float* parameters, const Workspace& ws, int index) {
+  const Rows* rows = ws.rows && ws.rows[index].starts ? &ws.rows[index] : nullptr;
   const int slot = ws.group % GROUPS;
   const ptrdiff_t stride = gathered_stride(op);
   float* x = ws.scratch[index];
@@ -142,10 +148,17 @@ inline void dense_backward(const Op& op, const float* parameters, const Workspac
     float& bias = ws.parameter_gradients[op.bias + o];
     bias = ws.group == 0 ? total(v) : bias + total(v);
   }
-  transpose_features(ws.values[op.input], op.in_c, x + slot * LANES * stride, stride);
-  if (slot == GROUPS - 1 || ws.last)
-    dense_weights(op, dy, x, (slot + 1) * LANES, ws.parameter_gradients + op.weight, ws.group < GROUPS);
-  if (op.gradient) dense_input(op, parameters + op.weight, dy + slot * LANES, GATHERED, ws.gradients[op.input]);
+  const float* own = dy + slot * LANES;
+  if (rows && ws.masked_stay) {
+    sparse_weights(op, *rows, ws.values[op.input], own, GATHERED, ws.group == 0, ws.parameter_gradients + op.weight);
+  } else {
+    transpose_features(ws.values[op.input], op.in_c, x + slot * LANES * stride, stride);
+    if (slot == GROUPS - 1 || ws.last)
+      dense_weights(op, dy, x, (slot + 1) * LANES, ws.parameter_gradients + op.weight, ws.group < GROUPS);
+  }
+  if (!op.gradient) return;
+  if (rows) sparse_input(op, *rows, own, GATHERED, ws.gradients[op.input]);
+  else dense_input(op, parameters + op.weight, own, GATHERED, ws.gradients[op.input]);
 }
 
 }  // namespace mindts::MINDTS_ISA

@@ -8,6 +8,8 @@
 #include "norm.h"
 #include "optimizer.h"
 #include "pool.h"
+#include "prune.h"
+#include "sparse.h"
 #include "supported.h"
 
 namespace mindts::MINDTS_ISA {
@@ -26,7 +28,9 @@ void forward(const Op& op, const float* parameters, const Workspace& ws, int ind
   switch (op.kind) {
     case OpKind::Conv: return conv_forward(op, parameters, ws, index);
     case OpKind::Depthwise: return depthwise_forward(op, parameters, ws, index);
-    case OpKind::Dense: return dense_forward(op, parameters, ws);
+    case OpKind::Dense:
+      if (ws.rows && ws.rows[index].starts) return sparse_dense_forward(op, parameters, ws, index);
+      return dense_forward(op, parameters, ws);
     case OpKind::Relu: return relu_forward(op, ws);
     case OpKind::MaxPool: return max_pool_forward(op, ws, index);
     case OpKind::AvgPool: return avg_pool_forward(op, ws);
@@ -89,6 +93,7 @@ double peak(double seconds) {
 #define MINDTS_TEXT(name) #name
 #define MINDTS_NAME(name) MINDTS_TEXT(name)
 extern const Kernels kernels = {MINDTS_NAME(MINDTS_ISA), LANES,   supported, op_scratch, assemble_scratch, assemble,
-                                forward, backward, norm_moments, norm_sums, softmax_cross_entropy, update, peak};
+                                forward, backward, norm_moments, norm_sums, softmax_cross_entropy, update, operate, apply_mask,
+                                sparse_places, sparse_forward, peak};
 
 }  // namespace mindts::MINDTS_ISA

@@ -8,7 +8,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define MINDTS_ABI 4
+#define MINDTS_ABI 5
 
 typedef struct mindts_program mindts_program;
 
@@ -26,7 +26,8 @@ double mindts_layer_seconds(const char* instruction_set, const int32_t* op, int 
 // shape: source_h, source_w, channels, h, w, value count, op count, parameter count, slots, batch size, threads at most, outputs,
 //        the output value, optimizer kind, nesterov, seed, count of trainable ranges; then each range's first and end parameter
 // value_sizes: features of each value; value 0 is the input. ops: op count times the fields of Op (program.h).
-// numbers: scale and shift per channel; then momentum, weight decay, beta1, beta2, epsilon.
+// numbers: scale and shift per channel; then momentum, weight decay, beta1, beta2, epsilon; then by what learning rate and weight decay
+//          are multiplied in each trainable range.
 mindts_program* mindts_program_create(const char* instruction_set, const int32_t* shape, const int32_t* value_sizes,
                                       const int32_t* ops, const float* numbers);
 void mindts_program_destroy(mindts_program*);
@@ -36,15 +37,28 @@ void mindts_set_state(mindts_program*, const float* state, double step);
 double mindts_get_state(mindts_program*, float* state);
 
 // order: positions in images [stored][source_h][source_w][channels] and labels [stored].
+// rates: the learning rate of each step. Surgery (sdk/pruning/surgery.ts) of `layers` layers before each step, 0 of them: none; spans: first
+// and end parameter of each; bounds: prune and splice of each; active: which take part, [steps][layers]. masked_stay: parameters that
+// are masked, and their slots, are not changed.
 // losses: one per step. results: steps taken, hits, why it ended (0 complete, 1 stopped, 2 diverged). With a communicator order is
 // that of all ranks together, of which each takes its part of every batch, and losses and hits are of all; −1: a rank is lost.
 int mindts_train(mindts_program*, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
-                 int32_t count, float learning_rate, float* losses, int32_t* results);
+                 int32_t count, const float* rates, const int32_t* spans, int layers, const float* bounds, const uint8_t* active,
+                 int masked_stay, float* losses, int32_t* results);
 // result: sum of losses, hits; with a communicator as above.
 int mindts_evaluate(mindts_program*, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
                     int32_t count, double* result);
 // outputs: [count][outputs]
 int mindts_predict(mindts_program*, const uint8_t* images, int32_t stored, const int32_t* order, int32_t count, float* outputs);
+// mask: [parameters], 1 or 0; null: none. The network computes with parameters · mask.
+int mindts_set_mask(mindts_program*, const uint8_t* mask);
+// 0: there is none.
+int mindts_get_mask(const mindts_program*, uint8_t* mask);
+// Masks made from the program's own by bounds [candidates][layers][2], each evaluated alone; parameters and mask stay as they are.
+// images: null where these and order are those of the call before. correct, losses (their sum): [candidates]; kept: [candidates][layers].
+int mindts_evaluate_candidates(mindts_program*, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
+                               int32_t count, const int32_t* spans, int layers, const float* bounds, int candidates, int32_t* correct,
+                               double* losses, int32_t* kept);
 // Ends a running mindts_train after its step; may be called from any thread.
 void mindts_stop(mindts_program*);
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "candidates.h"
 #include "compiled.h"
 #include "find.h"
 #include "mindts.h"
@@ -17,6 +18,7 @@ thread_local std::string creation_error;
 
 struct mindts_program : Compiled {
   using Compiled::Compiled;
+  std::unique_ptr<Laboratory> laboratory;
 
   // f(thread's state, its workspace, first position) after the network was run for a group of lanes, for every group.
   template <class F>
@@ -29,7 +31,7 @@ struct mindts_program : Compiled {
       for (int64_t g = first; g < last; g++) {
         ws.images = count - g * lanes < lanes ? int(count - g * lanes) : lanes;
         ws.group = int(g - first);
-        assemble(ws, images, order + g * lanes, ws.images);
+        assemble(ws.values[0], ws.input_scratch, images, order + g * lanes, ws.images);
         forward(ws, 0, layout.ops.size());
         f(states[t], ws, g * lanes);
       }
@@ -132,6 +134,7 @@ void mindts_set_state(mindts_program* p, const float* state, double step) {
   for (size_t s = 0; s < p->slot_count; s++)
     std::memcpy(p->slots[s].get(), state + (s + 1) * p->layout.parameter_count, p->layout.parameter_count * sizeof(float));
   p->step = (int64_t)step;
+  p->apply_mask();
 }
 
 double mindts_get_state(mindts_program* p, float* state) {
@@ -142,9 +145,31 @@ double mindts_get_state(mindts_program* p, float* state) {
 }
 
 int mindts_train(mindts_program* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
-                 int32_t count, float learning_rate, float* losses, int32_t* results) {
+                 int32_t count, const float* rates, const int32_t* spans, int layers, const float* bounds, const uint8_t* active,
+                 int masked_stay, float* losses, int32_t* results) {
+  const Surgery surgery{spans, reinterpret_cast<const Bounds*>(bounds), layers, active};
   return p->attempt(labels, stored, order, count,
-                    [&] { p->train(images, labels, order, count, learning_rate, losses, results); });
+                    [&] { p->train(images, labels, order, count, rates, surgery, masked_stay != 0, losses, results); });
+}
+
+int mindts_set_mask(mindts_program* p, const uint8_t* mask) {
+  return p->attempt(nullptr, 0, nullptr, 0, [&] { p->set_mask(mask); });
+}
+
+int mindts_get_mask(const mindts_program* p, uint8_t* mask) {
+  if (!p->masked.mask) return 0;
+  std::memcpy(mask, p->masked.mask.get(), p->layout.parameter_count);
+  return 1;
+}
+
+int mindts_evaluate_candidates(mindts_program* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
+                               int32_t count, const int32_t* spans, int layers, const float* bounds, int candidates, int32_t* correct,
+                               double* losses, int32_t* kept) {
+  const Candidates all{spans, layers, reinterpret_cast<const Bounds*>(bounds), candidates};
+  return p->attempt(labels, stored, order, count, [&] {
+    if (!p->laboratory) p->laboratory = std::make_unique<Laboratory>(*p);
+    p->laboratory->evaluate(images, labels, order, count, all, {correct, losses, kept});
+  });
 }
 
 int mindts_evaluate(mindts_program* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,

@@ -51,6 +51,16 @@ struct Optimizer {
   int32_t nesterov;
 };
 
+struct Rows;
+
+// Between these two magnitudes a parameter's bit stays what it is: sdk/pruning/surgery.ts.
+struct Bounds {
+  float prune, splice;
+};
+
+// So many groups of images go through a sparse layer together.
+constexpr int GROUPS_AT_ONCE = 4;
+
 // A thread's arrays for one group of images; a value with n features is float[n][LANES].
 struct Workspace {
   float** values;      // by value
@@ -58,6 +68,8 @@ struct Workspace {
   int32_t** choices;   // by op: where each pooled maximum was, int32[n][LANES]; null where unused
   float** scratch;     // by op; a thread's groups share it
   float** statistics;  // by op: BatchNorm's mean and 1 / √(variance + ε) of this batch, float[2][channels]; else null
+  const Rows* rows;    // by op: of dense layers of which few weights are kept; null where there is no mask at all
+  bool masked_stay;    // gradients of masked weights are not asked for
   float* parameter_gradients;
   float* input_scratch;
   int images;          // in use of the group's lanes
@@ -72,6 +84,13 @@ struct Workspace {
 // A share of a batch: images × places of a channel, their mean and the sum of squared distances from it.
 struct Moments {
   double count, mean, squares;
+};
+
+// Which parameters a step changes: [from, to), of them those of a mask, or, of a list of parameters, those at the places [from, to).
+struct Selection {
+  size_t from, to;
+  const uint8_t* mask = nullptr;
+  const int32_t* list = nullptr;
 };
 
 // The kernels of one instruction set.
@@ -94,9 +113,15 @@ struct Kernels {
   // Softmax cross-entropy of n ≤ lanes images: adds up loss and hits; with gradient, writes (p − y) · scale.
   void (*loss)(const float* logits, int classes, const int32_t* labels, int n, float scale, float* gradient, double* loss,
                int32_t* hits);
-  // One optimizer step for parameters [from, to), the gradient being the sum over threads in their order.
+  // One optimizer step for the parameters of a selection, the gradient being the sum over threads in their order.
   void (*update)(const Optimizer&, float rate, float* parameters, float* const* slots, const float* const* gradients,
-                 int threads, size_t from, size_t to);
+                 int threads, const Selection&);
+  // Masks: prune.h.
+  bool (*operate)(const float* values, const uint8_t* before, Bounds, uint8_t* mask, size_t from, size_t to);
+  void (*apply_mask)(const float* values, const uint8_t* mask, float* into, size_t from, size_t to);
+  // A layer by its kept weights, outside training: sparse.h.
+  void (*sparse_places)(const Op&, int32_t* places);
+  void (*sparse_forward)(const Op&, const Rows&, const float* parameters, const Workspace* const* groups, int count, int index);
   // Multiply-adds as fast as they go, for some seconds: FLOP/s.
   double (*peak)(double seconds);
 };

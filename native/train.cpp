@@ -1,4 +1,5 @@
 // Training: the loop over steps, groups of images and ranks.
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -25,7 +26,7 @@ void Compiled::prefetch(const uint8_t* images, const int32_t* order, int64_t n, 
 // Forward, loss and backward of thread t's groups of a share, `step` steps having been taken; false when it has none. next: the
 // share of the next batch, and where order ends.
 bool Compiled::gradients(int t, int64_t step, const uint8_t* images, const int32_t* labels, const int32_t* order, const Share& share,
-               const int32_t* next, const int32_t* end) {
+               bool masked_stay, const int32_t* next, const int32_t* end) {
   ThreadState& s = states[t];
   const int n = share.count, lanes = layout.kernels->lanes, total = (n + lanes - 1) / lanes;
   const auto [first, last] = part(total, t, threads->count());
@@ -40,19 +41,20 @@ bool Compiled::gradients(int t, int64_t step, const uint8_t* images, const int32
     ws.sample = uint32_t(share.first + g * lanes);
     ws.key = key;
     ws.training = true;
+    ws.masked_stay = masked_stay;
     ws.group = int(g - first);
     ws.last = g + 1 == last;
     return ws;
   };
   auto begin = [&](Workspace& ws, int64_t g) {
-    assemble(ws, images, order + g * lanes, ws.images);
+    assemble(ws.values[0], ws.input_scratch, images, order + g * lanes, ws.images);
     forward(ws, 0, parts[1]);
   };
   auto turn = [&](Workspace& ws, int64_t g) {
     loss(s, ws, labels, order + g * lanes, 1.0f / share.batch, ws.gradients[layout.output]);
   };
   auto backward = [&](Workspace& ws, size_t from, size_t to) {
-    for (size_t i = to; i-- > from;) layout.kernels->backward(layout.ops[i], parameters.get(), ws, (int)i);
+    for (size_t i = to; i-- > from;) layout.kernels->backward(layout.ops[i], effective(), ws, (int)i);
   };
   if (!needs_whole_batch()) {
     for (int64_t g = first; g < last; g++) {
@@ -90,11 +92,32 @@ bool Compiled::gradients(int t, int64_t step, const uint8_t* images, const int32
 }
 
 // What of [from, to) the optimizer changes.
-void Compiled::update(float rate, const float* const* gradients, int count, size_t from, size_t to) {
-  for (const auto& [first, last] : trainable) {
-    const size_t begin = from > first ? from : first, end = to < last ? to : last;
-    if (begin < end)
-      layout.kernels->update(optimizer, rate, parameters.get(), slot_pointers.data(), gradients, count, begin, end);
+void Compiled::update(float rate, const float* const* gradients, int count, size_t from, size_t to, bool masked_stay) {
+  const uint8_t* mask = masked.mask.get();
+  float* effective = masked.effective.get();
+  const std::vector<int32_t>& list = masked.list;
+  for (const Range& range : trainable) {
+    const size_t begin = std::max(from, range.first), end = std::min(to, range.last);
+    if (begin >= end) continue;
+    Optimizer own = optimizer;
+    own.weight_decay *= range.decay;
+    auto change = [&](const Selection& selection) {
+      layout.kernels->update(own, rate * range.rate, parameters.get(), slot_pointers.data(), gradients, count, selection);
+    };
+    if (!mask) {
+      change({begin, end});
+    } else if (masked_stay && masked.is_listed) {
+      const auto first = std::lower_bound(list.begin(), list.end(), (int32_t)begin), last = std::lower_bound(first, list.end(), (int32_t)end);
+      change({(size_t)(first - list.begin()), (size_t)(last - list.begin()), nullptr, list.data()});
+      for (auto i = first; i < last; i++) effective[*i] = parameters[*i];
+    } else {
+      // As many at a time as stay in the cache until the mask is applied.
+      for (size_t at = begin; at < end; at += 2048) {
+        const size_t next = std::min(at + 2048, end);
+        change({at, next, masked_stay ? mask : nullptr});
+        layout.kernels->apply_mask(parameters.get(), mask, effective, at, next);
+      }
+    }
   }
 }
 
@@ -149,22 +172,31 @@ void Compiled::each_moment(F f) {
   }
 }
 
-void Compiled::train(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, float learning_rate,
-           float* losses, int32_t* results) {
+void Compiled::train(const uint8_t* images, const int32_t* labels, const int32_t* order, int32_t count, const float* rates,
+                     const Surgery& surgery, bool masked_stay, float* losses, int32_t* results) {
   prepare_training();
+  if (surgery.layers > 0 && !masked.mask) set_mask(std::vector<uint8_t>(layout.parameter_count, 1).data());
   const int64_t begin = step, steps = ((int64_t)count + batch - 1) / batch;
   const int n = threads->count();
-  std::vector<char> busy(n);
+  std::vector<char> busy(n), changed(n);
   int32_t ended = 0, hits = 0, taken = 0;
   std::string lost;
   threads->run([&](int t) {
     for (int64_t s = 0; s < steps; s++) {
+      const auto [from, to] = slice(t);
+      if (surgery.is_active(s)) {
+        changed[t] = operate(surgery, s, from, to);
+        threads->barrier();
+        if (std::count(changed.begin(), changed.end(), 1) > 0) {
+          if (t == 0) find_kept();
+          threads->barrier();
+        }
+      }
       const int32_t* at = order + s * batch;
       const int size = count - s * batch < batch ? int(count - s * batch) : batch;
       const Share mine = share(size);
-      busy[t] = gradients(t, begin + s, images, labels, at + mine.first, mine, at + size + mine.first, order + count);
+      busy[t] = gradients(t, begin + s, images, labels, at + mine.first, mine, masked_stay, at + size + mine.first, order + count);
       threads->barrier();
-      const auto [from, to] = slice(t);
       if (communicator) {
         gather_gradients(busy, from, to);
         threads->barrier();
@@ -197,10 +229,15 @@ void Compiled::train(const uint8_t* images, const int32_t* labels, const int32_t
       }
       const bool diverged = !std::isfinite(loss);
       if (!diverged) {
-        update(rate(learning_rate, begin + s), sums, summed, from, to);
+        update(rate(rates[s], begin + s), sums, summed, from, to, masked_stay);
         if (t == 0)
-          for (size_t p = 1; p + 1 < parts.size(); p++)
-            remember_moments(layout.ops[parts[p]], states[0].statistics[parts[p]].get(), parameters.get());
+          for (size_t p = 1; p + 1 < parts.size(); p++) {
+            const Op& op = layout.ops[parts[p]];
+            remember_moments(op, states[0].statistics[parts[p]].get(), parameters.get());
+            // Moving statistics are never masked.
+            const size_t statistics = op.weight + 2 * op.in_c;
+            if (masked.mask) std::memcpy(&masked.effective[statistics], &parameters[statistics], 2 * op.in_c * sizeof(float));
+          }
       }
       if (t == 0) {
         if (diverged) ended = 2;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "program.h"
+#include "rows.h"
 
 namespace mindts {
 
@@ -45,6 +46,9 @@ struct ThreadState {
   std::vector<std::unique_ptr<Group>> groups;
   std::vector<Array<float>> scratch, statistics;
   std::vector<float*> scratch_pointers, statistics_pointers;
+  // By op; with a mask, dense layers' values are this thread's own copy, in `packed`.
+  std::vector<Rows> rows;
+  std::vector<Array<float>> packed;
   Array<float> parameter_gradients, input_scratch;
   double loss;
   int32_t hits;
@@ -66,6 +70,7 @@ inline void allocate(ThreadState& s, const Layout& layout, const Input* input) {
     s.scratch_pointers.push_back(s.scratch.back().get());
     s.statistics_pointers.push_back(s.statistics.back().get());
   }
+  s.rows.resize(layout.ops.size());
   s.parameter_gradients = zeroed<float>(layout.parameter_count);
   s.input_scratch = zeroed<float>(input ? layout.kernels->input_scratch(*input) : 0);
 }
@@ -110,6 +115,7 @@ inline void add_group(ThreadState& s, const Layout& layout) {
   g.workspace.choices = g.choice_pointers.data();
   g.workspace.scratch = s.scratch_pointers.data();
   g.workspace.statistics = s.statistics_pointers.data();
+  g.workspace.rows = s.rows.data();
   g.workspace.parameter_gradients = s.parameter_gradients.get();
   g.workspace.input_scratch = s.input_scratch.get();
   s.groups.push_back(std::move(group));

@@ -27,6 +27,8 @@ export {
   startOptions,
   trainingOptions,
 } from './cli/options.js';
+export { printPruned, pruneNetwork } from './cli/prune-network.js';
+export { choicesOf, type PruneArgs, pruneOptions } from './cli/prune-options.js';
 export { fetchStart } from './cli/start.js';
 export { printSummary } from './cli/summary.js';
 export { type CifarOptions, cifar10, cifar100, cifarTransforms } from './dataset/cifar.js';
@@ -42,7 +44,17 @@ export {
 export { type MnistOptions, mnist, mnistTransforms } from './dataset/mnist.js';
 export { type InputPlan, normalize, rescale, resize, type Transform } from './dataset/transforms.js';
 export { centerCrop, type ImageTransform, randomHorizontalFlip, randomResizedCrop } from './dataset/views.js';
-export type { CompileOptions, Engine, Program, ProgramState } from './engine/engine.js';
+export type {
+  Bounded,
+  CandidateResults,
+  CompileOptions,
+  Engine,
+  Masking,
+  Program,
+  ProgramState,
+  StepOptions,
+  Surgery,
+} from './engine/engine.js';
 export { type NativeOptions, nativeEngine } from './engine/native/native.js';
 export { referenceEngine } from './engine/reference/reference.js';
 export { cpuEngine, DEVICE_TARGETS, type DeviceTarget, selectEngine } from './engine/select.js';
@@ -74,6 +86,13 @@ export { chooseDataSet, type DataSets, prepareDataSets } from './platform/data-s
 export { type Output, prepareOutput } from './platform/output.js';
 export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
 export { type NamedUrl, urlList } from './platform/url-list.js';
+export type { PruneReport } from './pruning/finish.js';
+export { type PruneOptions, RUN_FILES } from './pruning/prune.js';
+export type { Compression, Kept } from './pruning/pruned-layers.js';
+export type { Moment } from './pruning/run-state.js';
+export { type LayerSensitivity, sensitivityOf, writeSensitivity } from './pruning/sensitivity.js';
+export { type PruneChoices, type PruneSettings, settingsFor } from './pruning/settings.js';
+export type { TrainerOptions } from './pruning/trainer.js';
 export { copy, copyParallel } from './storage/copy.js';
 export { type Callback, type EpochRecord, type Json, type Run, type StopReason } from './train/callback.js';
 export { HistoryFile } from './train/callbacks/history-file.js';

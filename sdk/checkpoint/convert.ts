@@ -22,7 +22,7 @@ export interface Conversion {
 
 /**
  * Reads a parameter file of any known format and writes it in the format of `to`'s extension. `.ckpt` and `.safetensors` hold
- * all entries, in their order; numbers become Float32 and Int32. `.caffemodel`, `.json` (TensorFlow.js) and `.onnx` hold the
+ * all entries, in their order; numbers become Float32 and Int32. `.caffemodel`, `.mtsp`, `.json` (TensorFlow.js) and `.onnx` hold the
  * parameters alone; the last two hold the whole network, which is found by the parameters' names and shapes.
  *
  * @param hints which network it is; where given, the parameters must be its own
@@ -43,11 +43,14 @@ export async function convertCheckpoint(from: string, to: string, hints: Network
   const network = wantsNetwork ? networkOf(parameters, { trained: trainedOn(file, from), ...hints }, from) : undefined;
   if (network === undefined || writeNetwork === undefined) {
     await writeTensorFile(to, file);
-    return { network, leftOut: extension === '.caffemodel' ? namesBut(file, parameters) : [] };
+    return { network, leftOut: PARAMETERS_ALONE.has(extension) ? namesBut(file, parameters) : [] };
   }
   await writeNetwork(to, file, network);
   return { network, leftOut: namesBut(file, parameterShapes(network)) };
 }
+
+/** Of formats without a network, those that hold nothing but parameters. */
+const PARAMETERS_ALONE: ReadonlySet<string> = new Set(['.caffemodel', '.mtsp']);
 
 type WriteNetwork = (path: string, file: TensorFile, network: Network) => Promise<void>;
 

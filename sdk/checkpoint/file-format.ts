@@ -10,11 +10,12 @@ import { decodeMindSpore, encodeMindSpore } from './mindspore.js';
 import { looksLikeMindSpore } from './mindspore-seal.js';
 import { parametersOf } from './optimizer-state.js';
 import { decodeSafetensors, encodeSafetensors, looksLikeSafetensors } from './safetensors.js';
+import { decodeSparse, encodeSparse, looksLikeSparse, type SparseFile, toDense } from './sparse.js';
 import type { TensorFile } from './tensor-file.js';
 import { readTfjs } from './tfjs.js';
 
 /** What can be read. */
-export type CheckpointFormat = 'mindspore' | 'safetensors' | 'caffemodel' | 'tfjs';
+export type CheckpointFormat = 'mindspore' | 'safetensors' | 'caffemodel' | 'tfjs' | 'sparse';
 
 /**
  * Which format a file has: its bytes decide and, where they say nothing, its extension. What people take for a parameter file
@@ -26,6 +27,7 @@ export type CheckpointFormat = 'mindspore' | 'safetensors' | 'caffemodel' | 'tfj
  */
 export function formatOf(path: string, bytes: Uint8Array): CheckpointFormat {
   if (looksLikeSafetensors(bytes)) return 'safetensors';
+  if (looksLikeSparse(bytes)) return 'sparse';
   if (bytes[0] === OPENING_BRACE) return 'tfjs';
   const foreign = foreignFormat(bytes);
   if (foreign === undefined) {
@@ -65,13 +67,15 @@ export async function readTensorFile(path: string): Promise<TensorFile> {
       return decodeCaffemodel(bytes, path);
     case 'tfjs':
       return readTfjs(path);
+    case 'sparse':
+      return withZeros(decodeSparse(bytes, path));
     default:
       throw format satisfies never;
   }
 }
 
 /**
- * Writes a parameter file in the format of its extension, whole or not at all; as `.caffemodel`, its parameters alone.
+ * Writes a parameter file in the format of its extension, whole or not at all; as `.caffemodel` and `.mtsp`, its parameters alone.
  *
  * @throws CheckpointError `E_CKPT_EXTENSION` unless it is one of {@link WRITABLE}; `E_CKPT_NAME`, `E_CKPT_VALUE` for what the
  *   format cannot hold
@@ -94,12 +98,14 @@ const FORMATS: ReadonlyMap<string, CheckpointFormat> = new Map([
   ['.safetensors', 'safetensors'],
   ['.caffemodel', 'caffemodel'],
   ['.json', 'tfjs'],
+  ['.mtsp', 'sparse'],
 ]);
 
 const ENCODERS: ReadonlyMap<string, (file: TensorFile) => Uint8Array> = new Map([
   ['.ckpt', encodeMindSpore],
   ['.safetensors', encodeSafetensors],
   ['.caffemodel', (file: TensorFile) => encodeCaffemodel(parametersOf(file))],
+  ['.mtsp', (file: TensorFile) => encodeSparse({ tensors: parametersOf(file), texts: new Map() })],
 ]);
 
 /** The extensions that {@link writeTensorFile} knows: those of formats that hold parameters without their network. */
@@ -110,4 +116,9 @@ const LABELS: Readonly<Record<CheckpointFormat, string>> = {
   safetensors: 'a safetensors file',
   caffemodel: 'a Caffe model',
   tfjs: 'a TensorFlow.js model',
+  sparse: 'a sparse parameter file',
 };
+
+function withZeros({ tensors, texts }: SparseFile): TensorFile {
+  return { tensors: new Map(Array.from(tensors, ([name, tensor]) => [name, toDense(tensor)])), texts };
+}

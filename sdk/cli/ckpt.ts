@@ -15,7 +15,7 @@ import { family, subcommand } from './subcommands.js';
 
 export const ckpt: (argv: readonly string[]) => Promise<void> = family(
   'ckpt',
-  'Parameter files: MindSpore .ckpt, .safetensors, Caffe’s .caffemodel, TensorFlow.js model.json; ONNX to write.',
+  'Parameter files: MindSpore .ckpt, .safetensors, Caffe’s .caffemodel, TensorFlow.js model.json, sparse .mtsp; ONNX to write.',
   {
     inspect: subcommand({
       usage: 'FILE',

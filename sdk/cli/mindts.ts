@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     train_for_c2net: 'train on C2Net, where data sets are archives',
     pretrain_for_c2net: 'train on from a checkpoint, on C2Net',
     inference_for_c2net: 'classify on C2Net',
+    prune: 'compress a trained network: search for what can be left out, and retrain',
     read_imagenet: 'read a folder of photos once, as training would',
   }),
   launch: {

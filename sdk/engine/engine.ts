@@ -31,6 +31,10 @@ export interface CompileOptions {
   readonly threads?: number;
   /** The other ranks that train the same network. Default: none. */
   readonly peers?: Peers | undefined;
+  /** Parameters that learn faster or slower, by name: `{ 'ip1.bias': 2 }` as Caffe's biases do. Default 1. */
+  readonly rateFactors?: Readonly<Record<string, number>> | undefined;
+  /** The same of weight decay. */
+  readonly decayFactors?: Readonly<Record<string, number>> | undefined;
 }
 
 /** The other ranks of a job, as programs see them: `sdk/parallel` has them. */
@@ -54,9 +58,8 @@ export interface Program {
    * is given the same order, takes its part of each batch, and ends after the same step as the others.
    *
    * @param order positions in `data`
-   * @param options learningRate: for these steps
    */
-  train(data: Dataset, order: Int32Array, options: { readonly learningRate: number }): Promise<TrainResult>;
+  train(data: Dataset, order: Int32Array, options: StepOptions): Promise<TrainResult>;
   /** Loss and hits over the samples of `order`, with `peers` each rank seeing to its part; changes nothing. */
   evaluate(data: Dataset, order: Int32Array): Promise<EvaluateResult>;
   /** The network's output for the samples of `order`: `[order.length, outputs]`, row by row. */
@@ -69,6 +72,71 @@ export interface Program {
   stop(): void;
   /** Frees what the program holds; it cannot be used after. */
   close(): void;
+  /** Leaves parameters out; not every engine can. */
+  readonly masking?: Masking;
+}
+
+/** How steps are taken. */
+export interface StepOptions {
+  /** Of all these steps, or of each: `[steps]`. */
+  readonly learningRate: number | Float32Array;
+  /** Changes the mask before each step. Default: it stays as it is. Needs {@link Program.masking}. */
+  readonly surgery?: Surgery | undefined;
+  /**
+   * What becomes of masked parameters. True: nothing, they and their slots stay as they are. False, the default: the gradient with
+   * respect to the masked product goes to all parameters, and so does weight decay, which is how they come back (OLMP, DNS).
+   */
+  readonly maskedStay?: boolean | undefined;
+}
+
+/** Spans of the parameters, each with its bounds. */
+export interface Bounded {
+  /** The first parameter of each layer and the one behind its last: `[layers][2]`. */
+  readonly spans: Int32Array;
+  /**
+   * Of each layer `prune` and `splice`, as `boundsOf` in sdk/pruning has them: where |p| ≤ prune the bit becomes 0, else where
+   * |p| > splice it becomes 1, else it stays. {@link UNTOUCHED} leaves a layer as it is. `[layers][2]`, of several candidates one after another.
+   */
+  readonly bounds: Float32Array;
+}
+
+/** Bounds that change no bit. */
+export const UNTOUCHED = [-1, Infinity] as const;
+
+/**
+ * Surgery by the same bounds before the forward pass of every step. Where a call ends because the loss is not finite, that step's
+ * surgery has been done already; all others end between a step and the next one's surgery.
+ */
+export interface Surgery extends Bounded {
+  /** Which layers take part, 1 or 0: `[steps][layers]`. */
+  readonly active: Uint8Array;
+}
+
+/**
+ * Which parameters a program's network has. It computes with parameters · mask; `state` and `load` are of the parameters themselves.
+ * Parameters that are not trained are never masked.
+ */
+export interface Masking {
+  /** 1 for each parameter that is kept, 0 for each that is not; undefined: all are. Without a mask nothing costs more than before. */
+  set(mask: Uint8Array | undefined): void;
+  /** A copy of the mask. */
+  get(): Uint8Array | undefined;
+  /**
+   * What each of several masks would come to over the samples of `order`; parameters and mask stay as they are. Each is made from the
+   * program's own mask by its bounds, {@link Bounded}. `correct` is that of `set` and `evaluate`, for any number of threads. Samples of
+   * the same two objects `data` and `order` as in the call before are not put together again. With `peers` each rank is on its own.
+   */
+  evaluate(data: Dataset, order: Int32Array, candidates: Bounded): Promise<CandidateResults>;
+}
+
+/** How well each candidate does. */
+export interface CandidateResults {
+  /** Hits: `[candidates]`. */
+  readonly correct: Int32Array;
+  /** Mean loss: `[candidates]`. */
+  readonly losses: Float64Array;
+  /** How many parameters of each layer are kept: `[candidates][layers]`. */
+  readonly kept: Int32Array;
 }
 
 /** What came of a call of {@link Program.train}. */

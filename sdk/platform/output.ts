@@ -26,7 +26,8 @@ export interface Output {
  * kept beside it as `<folder>.previous`. A run that resumes finds the newest whole checkpoint, be it in the folder
  * or where the earlier run had copied its results. Of several ranks rank 0 does all this, and alone has the checkpoint.
  *
- * @param options url: where results will be copied; kind: which work folder, default `output`; resume: go on with an earlier run
+ * @param options url: where results will be copied; kind: which work folder, default `output`; resume: go on with an earlier run;
+ *   files: what a run that keeps no checkpoints goes on from, instead of one
  * @throws StorageError `E_BUSY` when another process is at work on the same folder, `E_WRITE` when it or `url`
  *   cannot be written
  */
@@ -34,15 +35,17 @@ export async function prepareOutput({
   url,
   kind = 'output',
   resume = false,
+  files,
 }: {
   readonly url: string;
   readonly kind?: 'output' | 'result';
   readonly resume?: boolean;
+  readonly files?: readonly string[];
 }): Promise<Output> {
   const folder = workFolder(kind, url);
   let resumed: Checkpoint | undefined;
   await theseRanks().onFirst(async () => {
-    resumed = await prepareFolder(folder, { url, kind, resume });
+    resumed = await prepareFolder(folder, { url, kind, resume, files });
     return null;
   });
   return { folder, resume: resumed };
@@ -50,7 +53,17 @@ export async function prepareOutput({
 
 async function prepareFolder(
   folder: string,
-  { url, kind, resume }: { readonly url: string; readonly kind: 'output' | 'result'; readonly resume: boolean },
+  {
+    url,
+    kind,
+    resume,
+    files,
+  }: {
+    readonly url: string;
+    readonly kind: 'output' | 'result';
+    readonly resume: boolean;
+    readonly files: readonly string[] | undefined;
+  },
 ): Promise<Checkpoint | undefined> {
   await requireWritable(url);
   const [there, here] = [await (await storeFor(url)).locate(url), await (await storeFor(folder)).locate(folder)];
@@ -71,6 +84,10 @@ async function prepareFolder(
     throw new StorageError('E_WRITE', `cannot write ${folder}: ${systemReason(error)}`, { cause: error });
   }
   if (!resume) return undefined;
+  if (files) {
+    await bringBack(folder, url, files);
+    return undefined;
+  }
   const checkpoint = await newestCheckpoint(folder, url);
   if (checkpoint === undefined) {
     await begin();
@@ -83,6 +100,19 @@ async function prepareFolder(
     if (there !== here) await setAside(folder);
     if (kind === 'output') await markBeginning(url);
   }
+}
+
+/** Files that a run goes on from, where they lie in the work folder, else from where they had been copied; all or none. */
+async function bringBack(folder: string, url: string, files: readonly string[]): Promise<void> {
+  if (await isThere(folder, files)) return;
+  if (!(await isThere(url, files))) return;
+  for (const name of files) await copy(joinUrl(url, name), join(folder, name));
+}
+
+async function isThere(url: string, files: readonly string[]): Promise<boolean> {
+  const store = await storeFor(url);
+  for (const name of files) if ((await store.stat(joinUrl(url, name))) === undefined) return false;
+  return true;
 }
 
 /** Checkpoints there that are older than this file are of earlier runs: no run that began after them goes on with one. */

@@ -1,11 +1,10 @@
 /** The native engine against the reference, in every instruction set that this machine can run. */
 import * as fc from 'fast-check';
 import { test } from 'tap';
-import { EngineError } from '../../sdk/base/errors.js';
 import { epochOrder, fromArrays } from '../../sdk/dataset/dataset.js';
 import { rescale } from '../../sdk/dataset/transforms.js';
 import type { Program } from '../../sdk/engine/engine.js';
-import { instructionSets, nativeEngine } from '../../sdk/engine/native/native.js';
+import { nativeEngine } from '../../sdk/engine/native/native.js';
 import { referenceEngine } from '../../sdk/engine/reference/reference.js';
 import { batchNorm, dense, flatten, input } from '../../sdk/nn/layers.js';
 import { LeNet5 } from '../../sdk/nn/lenet.js';
@@ -14,6 +13,7 @@ import { initialParameters, network } from '../../sdk/nn/network.js';
 import { adam, sgd, slotNames } from '../../sdk/nn/optimizers.js';
 import { globalAvgPool2d } from '../../sdk/nn/pooling.js';
 import { relativeDifference, sameBits, sameState } from './closeness.js';
+import { availableSets, needsLibrary } from './instruction-sets.js';
 import { arbitraryCase } from './random-network.js';
 import { compile, equal, near, noise, sameParameters, sameResult, trainEpoch } from './same.js';
 
@@ -29,7 +29,6 @@ const TOLERANCE = 1e-4;
 const cases = { seed: 1, numRuns: 200 };
 
 const sets = availableSets();
-const needsLibrary = { skip: sets.length === 0 && 'there is no native library; build it with node native/build.mjs' };
 
 for (const instructionSet of sets) {
   test(`${instructionSet}: training any network is as the reference trains it`, async () => {
@@ -204,15 +203,6 @@ test('what the reference refuses, the native engine refuses too', needsLibrary, 
 
 const tiny = network('tiny', dense(flatten(input([1, 1, 1])), { name: 'fc', outFeatures: 2 }));
 const pixel = fromArrays({ images: Uint8Array.of(1), labels: [0], height: 1, width: 1, classes: 2 });
-
-function availableSets(): readonly string[] {
-  try {
-    return instructionSets();
-  } catch (error) {
-    if (error instanceof EngineError && error.code === 'E_NATIVE_ABSENT') return [];
-    throw error;
-  }
-}
 
 function compileTiny(): Program {
   return nativeEngine({ threads: 2 }).compile(tiny, { loss, optimizer: sgd(), batchSize: 1, input: pixel.plan });

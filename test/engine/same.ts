@@ -71,8 +71,8 @@ export function equal<T>(what: string, actual: T, expected: T): void {
   if (actual !== expected) throw new Error(`${what}: ${String(actual)}, not ${String(expected)}`);
 }
 
-/** Random 28×28 images for LeNet. */
-export function noise(size: number, { outputShape: [classes] }: Network): Dataset {
+/** Random 28×28 images for any LeNet. */
+export function noise(size: number, { inputShape: [, height, width], outputShape: [classes] }: Network): Dataset {
   const random = seededRandom(1, 'noise');
   return fromArrays({
     images: Uint8Array.from({ length: size * 784 }, () => random.below(256)),
@@ -80,6 +80,6 @@ export function noise(size: number, { outputShape: [classes] }: Network): Datase
     height: 28,
     width: 28,
     classes,
-    transforms: [resize(32, 32), rescale(1 / 255), normalize(0.5, 0.3)],
+    transforms: [resize(height, width), rescale(1 / 255), normalize(0.5, 0.3)],
   });
 }

@@ -122,7 +122,17 @@ function encodeJob({ network, data, optimizer, batchSize, parameters, order }: J
   const shape = [
     [source.height, source.width, source.channels, height, width],
     [valueSizes.length, operations.length, network.parameterCount, slots],
-    [batchSize, 1, network.outputShape[0], output, kind, nesterov, 1, trainable.length, ...trainable.flat()],
+    [
+      batchSize,
+      1,
+      network.outputShape[0],
+      output,
+      kind,
+      nesterov,
+      1,
+      trainable.length,
+      ...trainable.flatMap(({ first, end }) => [first, end]),
+    ],
   ].flat();
   const settings =
     optimizer.kind === 'sgd'
@@ -130,7 +140,8 @@ function encodeJob({ network, data, optimizer, batchSize, parameters, order }: J
       : [0, optimizer.weightDecay, optimizer.beta1, optimizer.beta2, optimizer.epsilon];
   const state = new Float32Array(parameters.length * (slots + 1));
   state.set(parameters);
-  const numbers = Float32Array.of(...scale, ...shift, ...settings);
+  const factors = trainable.flatMap(({ rate, decay }) => [rate, decay]);
+  const numbers = Float32Array.of(...scale, ...shift, ...settings, ...factors);
   const rate = Float32Array.of(optimizer.learningRate);
   const arrays = [Int32Array.from(shape), valueSizes, encode(operations), numbers, data.images, data.labels, order];
   return [...arrays, state, rate].flatMap((array) => {

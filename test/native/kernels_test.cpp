@@ -53,12 +53,12 @@ static void run(const char* set, int threads, Case& c, FILE* results) {
   if (!p) fail(set, mindts_error(nullptr));
   mindts_set_state(p, c.state.data(), 0);
 
-  std::vector<float> losses((count + batch - 1) / batch), state(c.state), predictions((size_t)count * outputs);
+  std::vector<float> losses((count + batch - 1) / batch), rates(losses.size(), c.rate[0]), state(c.state), predictions((size_t)count * outputs);
   state.reserve(1);
   std::vector<int32_t> ended(3), step(1);
   std::vector<double> evaluated(2);
-  if (!mindts_train(p, c.images.data(), c.labels.data(), stored, c.order.data(), count, c.rate[0], losses.data(),
-                    ended.data()) ||
+  if (!mindts_train(p, c.images.data(), c.labels.data(), stored, c.order.data(), count, rates.data(), nullptr, 0, nullptr,
+                    nullptr, 0, losses.data(), ended.data()) ||
       !mindts_evaluate(p, c.images.data(), c.labels.data(), stored, c.order.data(), count, evaluated.data()) ||
       !mindts_predict(p, c.images.data(), stored, c.order.data(), count, predictions.data()))
     fail(set, mindts_error(p));

@@ -43,9 +43,33 @@ export interface NativeLibrary {
     stored: number,
     order: Int32Array,
     count: number,
-    learningRate: number,
+    rates: Float32Array,
+    spans: Int32Array | null,
+    layers: number,
+    bounds: Float32Array | null,
+    active: Uint8Array | null,
+    maskedStay: number,
     losses: Float32Array,
     results: Int32Array,
+  ): Promise<number>;
+  /** 0 when it failed. */
+  setMask(program: Pointer, mask: Uint8Array | null): number;
+  /** 0 when there is none. */
+  getMask(program: Pointer, mask: Uint8Array): number;
+  evaluateCandidates(
+    program: Pointer,
+    images: Uint8Array | null,
+    labels: Int32Array,
+    stored: number,
+    order: Int32Array,
+    count: number,
+    spans: Int32Array,
+    layers: number,
+    bounds: Float32Array,
+    candidates: number,
+    correct: Int32Array,
+    losses: Float64Array,
+    kept: Int32Array,
   ): Promise<number>;
   /** Null when it failed; then `error` (512 bytes) holds a sentence. */
   joinMemory(path: string, rank: number, size: number, seconds: number, error: Uint8Array): Promise<Pointer | null>;
@@ -106,7 +130,7 @@ export interface NativeLibrary {
   ): Promise<number>;
 }
 
-const ABI = 4;
+const ABI = 5;
 /** What builds the library: npm rebuilds what is installed, and not the clone one stands in. */
 const BUILD = packageRoot.includes(`${sep}node_modules${sep}`) ? 'npm rebuild mindts' : 'npm run build';
 const platform = `${process.platform}-${process.arch}`;
@@ -158,10 +182,13 @@ function bind(path: string): NativeLibrary {
   if (abi() !== ABI) throw new Error(`it is of another version (ABI ${abi()}, not ${ABI})`);
   const names: () => string = lib.func('const char* mindts_instruction_sets(void)');
   const train = lib.func(
-    'int mindts_train(void* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, float rate, float* losses, int32_t* results)',
+    'int mindts_train(void* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, const float* rates, const int32_t* spans, int layers, const float* bounds, const uint8_t* active, int stay, float* losses, int32_t* results)',
   );
   const evaluate = lib.func(
     'int mindts_evaluate(void* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, double* result)',
+  );
+  const evaluateCandidates = lib.func(
+    'int mindts_evaluate_candidates(void* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, const int32_t* spans, int layers, const float* bounds, int candidates, int32_t* correct, double* losses, int32_t* kept)',
   );
   const predict = lib.func(
     'int mindts_predict(void* p, const uint8_t* images, int32_t stored, const int32_t* order, int32_t count, float* outputs)',
@@ -213,6 +240,9 @@ function bind(path: string): NativeLibrary {
     getState: lib.func('double mindts_get_state(void* p, float* state)'),
     stop: lib.func('void mindts_stop(void* p)'),
     train: (...args) => offLoop(train, args),
+    setMask: lib.func('int mindts_set_mask(void* p, const uint8_t* mask)'),
+    getMask: lib.func('int mindts_get_mask(void* p, uint8_t* mask)'),
+    evaluateCandidates: (...args) => offLoop(evaluateCandidates, args),
     evaluate: (...args) => offLoop(evaluate, args),
     predict: (...args) => offLoop(predict, args),
   };

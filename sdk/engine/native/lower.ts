@@ -7,6 +7,8 @@
 import type { Network, Node } from '../../nn/network.js';
 import { count, type Window } from '../../nn/value.js';
 import { dropoutThreshold } from '../dropout.js';
+import type { CompileOptions } from '../engine.js';
+import { type Factors, factorsOf } from '../masking.js';
 
 /** A network as the native engine takes it. */
 export interface Lowered {
@@ -188,14 +190,25 @@ export function lower(network: Network): Lowered {
   }
 }
 
-/** Where the parameters lie that the optimizer changes: `[first, end)`, as few as possible. */
-export function trainableRanges(network: Network): readonly (readonly [number, number])[] {
-  const ranges: [number, number][] = [];
-  for (const { trainable, offset, size } of network.parameters) {
-    const last = ranges.at(-1);
+/** Parameters that the optimizer changes alike: from the first to before `end`. */
+export interface TrainableRange extends Factors {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Where the parameters lie that the optimizer changes, in as few ranges as possible. */
+export function trainableRanges(
+  network: Network,
+  factors: Pick<CompileOptions, 'rateFactors' | 'decayFactors'> = {},
+): readonly TrainableRange[] {
+  const ranges: TrainableRange[] = [];
+  const of = factorsOf(network, factors);
+  for (const [i, { trainable, offset, size }] of network.parameters.entries()) {
     if (!trainable) continue;
-    if (last && last[1] === offset) last[1] += size;
-    else ranges.push([offset, offset + size]);
+    const last = ranges.at(-1);
+    const goesOn = last?.end === offset && last.rate === of[i].rate && last.decay === of[i].decay;
+    if (goesOn) ranges[ranges.length - 1] = { ...last, end: offset + size };
+    else ranges.push({ first: offset, end: offset + size, ...of[i] });
   }
   return ranges;
 }

@@ -6,7 +6,19 @@ import type { InputPlan } from '../../dataset/transforms.js';
 import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
 import { requireCompilable, requireFit, requireState } from '../checks.js';
-import type { CompileOptions, Engine, EvaluateResult, Program, ProgramState, TrainResult } from '../engine.js';
+import type {
+  Bounded,
+  CandidateResults,
+  CompileOptions,
+  Engine,
+  EvaluateResult,
+  Masking,
+  Program,
+  ProgramState,
+  StepOptions,
+  TrainResult,
+} from '../engine.js';
+import { learningRates, requireBounded, requireMask, requireSurgery } from '../masking.js';
 import { loadLibrary, type NativeLibrary, type Pointer } from './library.js';
 import { encode, lower, trainableRanges } from './lower.js';
 
@@ -50,21 +62,22 @@ function compile(library: NativeLibrary, set: string, network: Network, options:
   const slots = slotNames(optimizer);
   const outputs = network.outputShape[0];
   const { source } = input;
-  const trainable = trainableRanges(network);
+  const trainable = trainableRanges(network, options);
   const shape = Int32Array.from(
     [
       [source.height, source.width, source.channels, input.height, input.width],
       [lowered.valueSizes.length, lowered.operations.length, network.parameterCount, slots.length],
       [batchSize, threads, outputs, lowered.output],
       optimizer.kind === 'sgd' ? [0, Number(optimizer.nesterov)] : [1, 0],
-      [seed | 0, trainable.length, ...trainable.flat()],
+      [seed | 0, trainable.length, ...trainable.flatMap(({ first, end }) => [first, end])],
     ].flat(),
   );
   const settings =
     optimizer.kind === 'sgd'
       ? [optimizer.momentum, optimizer.weightDecay, 0, 0, 0]
       : [0, optimizer.weightDecay, optimizer.beta1, optimizer.beta2, optimizer.epsilon];
-  const numbers = Float32Array.of(...input.scale, ...input.shift, ...settings);
+  const factors = trainable.flatMap(({ rate, decay }) => [rate, decay]);
+  const numbers = Float32Array.of(...input.scale, ...input.shift, ...settings, ...factors);
   const created = library.create(set, shape, lowered.valueSizes, encode(lowered.operations), numbers);
   if (created === null) throw new EngineError('E_NATIVE_COMPILE', `network ${network.name}: ${library.error(null)}`);
   if (peers) library.setCommunicator(created, peers.pointer, peers.seconds);
@@ -81,6 +94,13 @@ function compile(library: NativeLibrary, set: string, network: Network, options:
 class NativeProgram implements Program {
   private program: Pointer | undefined;
   private running = 0;
+  /** Whose samples the library has put together for candidates. */
+  private assembled: { readonly data: Dataset; readonly order: Int32Array } | undefined;
+  readonly masking: Masking = {
+    set: (mask) => this.setMask(mask),
+    get: () => this.getMask(),
+    evaluate: (data, order, candidates) => this.evaluateCandidates(data, order, candidates),
+  };
 
   constructor(
     private readonly library: NativeLibrary,
@@ -97,9 +117,12 @@ class NativeProgram implements Program {
     this.program = program;
   }
 
-  async train(data: Dataset, order: Int32Array, { learningRate }: { learningRate: number }): Promise<TrainResult> {
+  async train(data: Dataset, order: Int32Array, options: StepOptions): Promise<TrainResult> {
     this.requireFit(data, order);
     const losses = new Float32Array(Math.ceil(order.length / this.plan.batchSize));
+    const rates = Float32Array.from(learningRates(options.learningRate, losses.length));
+    requireSurgery(this.plan.network, options, losses.length);
+    const { surgery, maskedStay } = options;
     const results = new Int32Array(3);
     const before = this.library.exchangeSeconds(this.open());
     await this.call((program) =>
@@ -110,7 +133,12 @@ class NativeProgram implements Program {
         data.size,
         order,
         order.length,
-        learningRate,
+        rates,
+        surgery?.spans ?? null,
+        surgery ? surgery.spans.length / 2 : 0,
+        surgery?.bounds ?? null,
+        surgery?.active ?? null,
+        Number(maskedStay ?? false),
         losses,
         results,
       ),
@@ -134,6 +162,51 @@ class NativeProgram implements Program {
     const outputs = new Float32Array(order.length * this.plan.outputs);
     await this.call((program) => this.library.predict(program, data.images, data.size, order, order.length, outputs));
     return outputs;
+  }
+
+  private setMask(mask: Uint8Array | undefined): void {
+    const program = this.open();
+    if (mask) requireMask(this.plan.network, mask);
+    if (this.library.setMask(program, mask ?? null) === 0) throw this.failed(program);
+  }
+
+  private getMask(): Uint8Array | undefined {
+    const mask = new Uint8Array(this.plan.size);
+    return this.library.getMask(this.open(), mask) === 0 ? undefined : mask;
+  }
+
+  private async evaluateCandidates(
+    data: Dataset,
+    order: Int32Array,
+    { spans, bounds }: Bounded,
+  ): Promise<CandidateResults> {
+    this.requireFit(data, order);
+    const count = requireBounded(this.plan.network, { spans, bounds });
+    const layers = spans.length / 2;
+    const correct = new Int32Array(count);
+    const losses = new Float64Array(count);
+    const kept = new Int32Array(count * layers);
+    const isAssembled = this.assembled?.data === data && this.assembled.order === order;
+    await this.call((program) => {
+      this.assembled = undefined;
+      return this.library.evaluateCandidates(
+        program,
+        isAssembled ? null : data.images,
+        data.labels,
+        data.size,
+        order,
+        order.length,
+        spans,
+        layers,
+        bounds,
+        count,
+        correct,
+        losses,
+        kept,
+      );
+    });
+    this.assembled = { data, order };
+    return { correct, losses: losses.map((sum) => sum / order.length), kept };
   }
 
   state(): ProgramState {
@@ -179,10 +252,14 @@ class NativeProgram implements Program {
       const outcome = await run(program);
       if (outcome === 1) return;
       if (outcome < 0) throw new OtherRankError('E_RANK_LOST', this.library.error(program));
-      throw new EngineError('E_NATIVE_RUN', `network ${this.plan.network.name}: ${this.library.error(program)}`);
+      throw this.failed(program);
     } finally {
       this.running--;
     }
+  }
+
+  private failed(program: Pointer): EngineError {
+    return new EngineError('E_NATIVE_RUN', `network ${this.plan.network.name}: ${this.library.error(program)}`);
   }
 }
 

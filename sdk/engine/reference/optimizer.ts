@@ -11,15 +11,18 @@ export interface Update {
   readonly learningRate: number;
   /** Which step this is, from 1: Adam's t. */
   readonly step: number;
+  /** 0 for parameters that stay as they are, and their slots. Default: none do. */
+  readonly kept?: Uint8Array | undefined;
 }
 
 /** Changes parameters and slots by the gradients. */
-export function update(optimizer: Optimizer, { parameters, gradients, slots, learningRate, step }: Update): void {
+export function update(optimizer: Optimizer, { parameters, gradients, slots, learningRate, step, kept }: Update): void {
   switch (optimizer.kind) {
     case 'sgd': {
       const { momentum, nesterov, weightDecay } = optimizer;
       const [v] = slots;
       for (let i = 0; i < parameters.length; i++) {
+        if (kept?.[i] === 0) continue;
         const g = gradients[i] + weightDecay * parameters[i];
         let change = g;
         if (momentum > 0) {
@@ -35,6 +38,7 @@ export function update(optimizer: Optimizer, { parameters, gradients, slots, lea
       const [m, v] = slots;
       const rate = (learningRate * Math.sqrt(1 - beta2 ** step)) / (1 - beta1 ** step);
       for (let i = 0; i < parameters.length; i++) {
+        if (kept?.[i] === 0) continue;
         const g = gradients[i] + weightDecay * parameters[i];
         m[i] = beta1 * m[i] + (1 - beta1) * g;
         v[i] = beta2 * v[i] + (1 - beta2) * g * g;

@@ -4,6 +4,7 @@ import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
 import { requireAlone, requireCompilable, requireState } from '../checks.js';
 import type { CompileOptions, Program, ProgramState, TrainResult } from '../engine.js';
+import { learningRates, requireEven, requireUnmasked } from '../masking.js';
 import { evaluatedAtOnce, Turns } from '../turns.js';
 import { dispose, download, upload } from './held.js';
 import { hits, meanLoss } from './loss.js';
@@ -13,12 +14,13 @@ import type { TensorFlow } from './tf.js';
 /**
  * Compiles a network. Its parameters are 0 until `load` is called.
  *
- * @throws EngineError `E_INPUT`, `E_OUTPUT`, `E_BATCH_SIZE`, `E_SIZE`; when it runs `E_ORDER`, `E_STATE`, `E_BUSY`, `E_CLOSED`,
+ * @throws EngineError `E_INPUT`, `E_OUTPUT`, `E_BATCH_SIZE`, `E_SIZE`, `E_RANKS`, `E_FACTOR`; when it runs `E_ORDER`, `E_STATE`, `E_BUSY`, `E_CLOSED`,
  * `E_TENSORFLOW_RUN`, and DatasetError `E_PLAN`, `E_COUNT`, `E_CLASSES`
  */
 export function compileProgram(tf: TensorFlow, network: Network, options: CompileOptions): Program {
   requireCompilable(network, options);
   requireAlone('tensorflow', options);
+  requireEven('tensorflow', options);
   const { loss, optimizer, batchSize, seed = 1, input } = options;
   const plan = { network, loss, optimizer, seed };
   const zeros = (): Float32Array => new Float32Array(network.parameterCount);
@@ -44,8 +46,10 @@ export function compileProgram(tf: TensorFlow, network: Network, options: Compil
   }
 
   return {
-    async train(data, order, { learningRate }) {
+    async train(data, order, settings) {
+      requireUnmasked('tensorflow', settings);
       const losses = new Float32Array(Math.ceil(order.length / batchSize));
+      const rates = learningRates(settings.learningRate, losses.length);
       let taken = 0;
       let correct = 0;
       let ended: TrainResult['ended'] = 'complete';
@@ -54,7 +58,7 @@ export function compileProgram(tf: TensorFlow, network: Network, options: Compil
           ended = 'stopped';
           return false;
         }
-        const tried = tidy(() => tryStep(tf, plan, { ...batch, held, step, learningRate }));
+        const tried = tidy(() => tryStep(tf, plan, { ...batch, held, step, learningRate: rates[taken] }));
         if (!Number.isFinite(tried.loss)) {
           dispose(tried.next);
           ended = 'diverged';
