@@ -45,10 +45,11 @@ for (const [name, start] of Object.entries(STORES)) {
   test(`${name}: killed, and with a store that fails at random, they end with the same bits`, async (t) => {
     const place = await start(t);
     Object.assign(process.env, place.env);
-    const settings = { ...SETTINGS, rounds: 2, generations: 3 };
+    const settings = { ...SETTINGS, rounds: 2, generations: 2, candidates: 5 };
+    const cast = ['main', 'trainer', 'search', 'evaluator', 'evaluator'] as const;
     const workUrl = place.url('work');
     disturb(place);
-    await play(t, { workUrl, run: 'r', pace: PACE, settings }, { seed: 3, kills: 8, env: place.env });
+    await play(t, { workUrl, run: 'r', pace: PACE, settings }, { seed: 3, kills: 5, env: place.env, cast });
     if (place.proxy !== undefined) place.proxy.plan = () => undefined;
     t.same(await journalsOf(await runFolder(workUrl, 'r', PACE)), serial(settings));
   });

@@ -137,8 +137,12 @@ export function candidatesIn({ candidates, blockSize }: Tasks, block: number): r
   return candidates.slice(block * blockSize, (block + 1) * blockSize);
 }
 
-/** What a generation is called. @throws PruningError `E_TASKS` for what is none */
-function keyOf(tasks: Tasks): string {
+/**
+ * What a generation is called: its round, its number and the hash of all that is to be evaluated.
+ *
+ * @throws PruningError `E_TASKS` for what is none
+ */
+export function keyOf(tasks: Tasks): string {
   const checked = Tasks.safeParse(tasks);
   if (!checked.success) {
     const { path, message } = checked.error.issues[0];
@@ -154,7 +158,14 @@ async function answerIn<T>(
   { tasks, block, schema }: { readonly tasks: Tasks; readonly block: number; readonly schema: z.ZodType<T> },
 ): Promise<readonly T[] | undefined> {
   const count = candidatesIn(tasks, block).length;
-  const found = await folder.take(name, Results.extend({ results: z.array(schema).length(count) }));
+  const { round, generation, blockSize } = tasks;
+  const wanted = Results.extend({
+    round: z.literal(round),
+    generation: z.literal(generation),
+    first: z.literal(block * blockSize),
+    results: z.array(schema).length(count),
+  });
+  const found = await folder.take(name, wanted);
   return found?.results;
 }
 

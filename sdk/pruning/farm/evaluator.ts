@@ -83,7 +83,9 @@ class Claims {
     for (;;) {
       signal.throwIfAborted();
       const names = await this.#folder.list('board');
-      for (const key of generationsIn(names)) {
+      const keys = generationsIn(names);
+      for (const key of this.#tasks.keys()) if (!keys.includes(key)) this.#tasks.delete(key);
+      for (const key of keys) {
         const tasks = await this.#tasksOf(key);
         const block = tasks === undefined ? undefined : await this.#choose(names, key, tasks);
         if (tasks === undefined || block === undefined) continue;
@@ -99,9 +101,7 @@ class Claims {
     const known = this.#tasks.get(key);
     if (known !== undefined) return known;
     const tasks = await this.#folder.take(`board/${key}.tasks`, Tasks);
-    if (tasks === undefined) return undefined;
-    this.#tasks.clear();
-    this.#tasks.set(key, tasks);
+    if (tasks !== undefined) this.#tasks.set(key, tasks);
     return tasks;
   }
 
@@ -119,7 +119,10 @@ class Claims {
     return open.find((block) => this.#rivals(claims, block).every(({ session }) => dead.has(session)));
   }
 
-  /** Whether the block is this evaluator's. Of two at the same moment one withdraws; should neither see the other, the work is done twice. */
+  /**
+   * Whether the block is this evaluator's. Of two at the same moment the later session withdraws, unless it looked before the other one
+   * wrote: then the work is done twice.
+   */
   async #claim(key: string, block: number): Promise<boolean> {
     const { session } = this.seat;
     const name = blockFile(key, 'claim', { block, session });
