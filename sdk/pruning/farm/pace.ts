@@ -145,7 +145,12 @@ export async function patiently<T>(action: () => Promise<T>, { patienceMs }: Pac
   }
 }
 
-/** System errors without a name of their own are those of disks and network file systems (EIO, ESTALE). */
 function mayPass(error: StorageError): boolean {
-  return error instanceof PassingFailure || error.code === 'E_READ' || error.code === 'E_WRITE';
+  return error instanceof PassingFailure || PASSING.has(error.code);
 }
+
+/**
+ * System errors without a name of their own are those of disks and network file systems (EIO, ESTALE). `E_CHANGED` is told of a
+ * file that went away, or was replaced, between two requests of one call.
+ */
+const PASSING: ReadonlySet<string> = new Set(['E_READ', 'E_WRITE', 'E_CHANGED']);
