@@ -172,7 +172,7 @@ test('truncated, foreign and misplaced messages go into quarantine, are counted,
   const collecting = collect(search, TASKS, OF_NUMBERS);
   await start();
   t.same(await collecting, SQUARES);
-  const { quarantined, board, members } = await statusOfRun(folder);
+  const { quarantined, board, members } = await statusOfRun(folder, 60_000);
   t.equal(quarantined.length, 5);
   t.match(board, { round: 3, generation: 5, candidates: 7, blocks: 4, answered: 4, claimed: 0, backlog: 0 });
   t.same(members.map(({ role, state }) => `${role} ${state}`).sort(), ['evaluator alive', 'search alive']);

@@ -44,7 +44,7 @@ export interface BoardStatus {
 /**
  * The state of every run below a work URL.
  *
- * @param options pace: as the roles were given; watchMs: how long it is watched for signs of life, default two beats
+ * @param options pace: as the roles were given; watchMs: how long it is watched for signs of life, default three beats
  * @throws StorageError for a URL that cannot be listed
  * @example
  * const folder = await runFolder('out/work', 'seed-1');
@@ -66,7 +66,7 @@ export async function statusOf(
 }
 
 /** The state of one run. */
-export async function statusOfRun(folder: RunFolder, watchMs: number = 2 * folder.pace.beatMs): Promise<RunStatus> {
+export async function statusOfRun(folder: RunFolder, watchMs: number = 3 * folder.pace.beatMs): Promise<RunStatus> {
   const members = (await Promise.all(ROLES.map((role) => seen(folder, role)))).flat();
   return {
     run: folder.run,
