@@ -1,0 +1,121 @@
+/**
+ * A run's folder at any URL: whole files by name, and messages.
+ *
+ *     run.json                                what is run, and how
+ *     stop.json                               all shall end, and why
+ *     roles/<role>/<epoch>.<session>.<what>   claim, open, left: written once; beat: a sign of life (roles.ts)
+ *     journal/<role>/<topic>/<number>.<epoch> what a role has decided, for ever (journal.ts)
+ *     board/<generation>.<what>               what is to be evaluated, by whom, and what came of it (board.ts)
+ *     data/<SHA-256>                          arrays that messages name (data.ts)
+ *     quarantine/<name>.<hash>                what was no message of this run
+ *
+ * Nothing but a beat is ever written twice with another content, and every file has one writer: so it does not matter that stores
+ * have no conditional writes, and who comes second sees what the first one saw.
+ */
+import { createHash } from 'node:crypto';
+import { buffer } from 'node:stream/consumers';
+import type { z } from 'zod';
+import { PruningError, StorageError } from '../../base/errors.js';
+import { isPartial } from '../../base/files.js';
+import { log } from '../../base/log.js';
+import type { Store } from '../../storage/store.js';
+import { writableStoreFor } from '../../storage/stores.js';
+import { joinUrl, shownUrl } from '../../storage/url.js';
+import { opened, sealed } from './message.js';
+import { type Pace, paceOf, patiently } from './pace.js';
+
+/** The folder of one run. Every call waits for a store that fails for a while, see {@link Pace.patienceMs}. */
+export interface RunFolder {
+  readonly url: string;
+  readonly run: string;
+  readonly pace: Pace;
+  /** Undefined where there is nothing. */
+  read(name: string): Promise<Buffer | undefined>;
+  write(name: string, bytes: Uint8Array): Promise<void>;
+  has(name: string): Promise<boolean>;
+  /** Nothing there is fine. */
+  remove(name: string): Promise<void>;
+  /** The names of the files directly in a folder; those of folders too, for the run's own. */
+  list(folder: string): Promise<readonly string[]>;
+  /** A message's body, or undefined where there is none. One that is truncated, foreign or not as it should be goes into quarantine and counts as none. */
+  take<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined>;
+  /** Writes a message, whole or not at all. */
+  put(name: string, body: unknown): Promise<void>;
+  /** Moves a file aside. */
+  quarantine(name: string, why: string): Promise<void>;
+}
+
+/**
+ * The folder of a run below a work URL; nothing is written yet.
+ *
+ * @param run letters, digits, `.`, `_` and `-`
+ * @throws PruningError `E_RUN_ID`, `E_PACE`; StorageError for a URL of no store
+ * @example
+ * const folder = await runFolder('out/work', 'seed-1');
+ * await folder.put('board/note', { candidates: 10 });
+ * await folder.list('board'); // ['note']
+ */
+export async function runFolder(workUrl: string, run: string, given: Partial<Pace> = {}): Promise<RunFolder> {
+  if (!RUN_ID.test(run)) {
+    const expected = 'expected up to 64 letters, digits, ".", "_" and "-", the first a letter or digit';
+    throw new PruningError('E_RUN_ID', `the run is called ${JSON.stringify(run)}; ${expected}`);
+  }
+  const pace = paceOf(workUrl, given);
+  const store = await writableStoreFor(workUrl);
+  const url = joinUrl(workUrl, run);
+  const at = (name: string): string => joinUrl(url, name);
+
+  const folder: RunFolder = {
+    url,
+    run,
+    pace,
+    read: (name) =>
+      patiently(async () => {
+        try {
+          return await buffer(store.read(at(name)));
+        } catch (error) {
+          if (error instanceof StorageError && error.code === 'E_NOT_FOUND') return undefined;
+          throw error;
+        }
+      }, pace),
+    write: (name, bytes) => patiently(() => store.write(at(name), bytes), pace),
+    has: (name) => patiently(async () => (await store.stat(at(name)))?.kind === 'file', pace),
+    remove: (name) => patiently(() => store.remove(at(name)), pace),
+    list: (name) => patiently(() => namesIn(store, name === '' ? url : at(name)), pace),
+    async take(name, schema) {
+      const bytes = await folder.read(name);
+      if (bytes === undefined) return undefined;
+      const message = opened(bytes, { run, name, schema });
+      if ('body' in message) return message.body;
+      await setAside(name, bytes, message.damage);
+      return undefined;
+    },
+    put: (name, body) => folder.write(name, sealed({ run, name, body })),
+    async quarantine(name, why) {
+      const bytes = await folder.read(name);
+      if (bytes !== undefined) await setAside(name, bytes, why);
+    },
+  };
+
+  /** Under a name that depends on the content, so that two who find it count it once. */
+  async function setAside(name: string, bytes: Buffer, why: string): Promise<void> {
+    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 8);
+    await folder.write(`quarantine/${name.replaceAll('/', '~').slice(0, 150)}.${hash}`, bytes);
+    await folder.remove(name);
+    log.warn(`${shownUrl(at(name))} ${why}: moved into quarantine`);
+  }
+  return folder;
+}
+
+const RUN_ID = /^[a-z0-9][\w.-]{0,63}$/i;
+
+async function namesIn(store: Store, url: string): Promise<readonly string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name } of store.list(`${url}/`, { recursive: false })) if (!isPartial(name)) names.push(name);
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'E_NOT_FOUND') return [];
+    throw error;
+  }
+  return names;
+}

@@ -1,0 +1,156 @@
+/** How long roles wait: between two looks, for a sign of life, for a store that fails. No wait is without an end. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PruningError, StorageError } from '../../base/errors.js';
+import { PassingFailure } from '../../storage/retry.js';
+import { schemeOf } from '../../storage/url.js';
+
+/** All in milliseconds. */
+export interface Pace {
+  /** Between two signs of life of a role; also how soon it hears of a stop. Default 1000, 2000 on other stores than this machine's. */
+  readonly beatMs: number;
+  /** A role that is silent for so long, as its observer's own clock has it, is taken for dead. Default 10 and 20 times as long. */
+  readonly lostMs: number;
+  /** The most that one waits for another role's message, or for a store that fails. Default ten minutes. */
+  readonly patienceMs: number;
+  /** Between two looks for a message: at first, and when it is long in coming. Default 2 and 50; 50 and 1000 on other stores. */
+  readonly leastPollMs: number;
+  readonly mostPollMs: number;
+  /** How late a store may list what was just written. Default 0; 1000 on object stores, which promise less. */
+  readonly settleMs: number;
+}
+
+/**
+ * The pace for a place.
+ *
+ * @param given what shall be otherwise
+ * @throws PruningError `E_PACE` for what is no time, or a `lostMs` below three beats
+ * @example
+ * paceOf('out/work').mostPollMs; // 50
+ * paceOf('s3://bucket/work', { patienceMs: 5000 }).patienceMs; // 5000
+ */
+export function paceOf(url: string, given: Partial<Pace> = {}): Pace {
+  const scheme = schemeOf(url);
+  const usual = scheme === 'file' ? HERE : scheme.endsWith('hdfs') ? { ...AWAY, settleMs: 0 } : AWAY;
+  const pace = { ...usual, ...given };
+  for (const [name, ms] of Object.entries(pace)) {
+    if (!Number.isFinite(ms) || ms < 0) throw new PruningError('E_PACE', `${name} is ${ms}; expected milliseconds`);
+  }
+  if (pace.lostMs < 3 * pace.beatMs) {
+    const told = `lostMs is ${pace.lostMs} with a beat every ${pace.beatMs} ms`;
+    throw new PruningError('E_PACE', `${told}: one late beat would be a death; make it at least ${3 * pace.beatMs}`);
+  }
+  return pace;
+}
+
+const MINUTES = 60_000;
+const HERE: Pace = {
+  beatMs: 1000,
+  lostMs: 10_000,
+  patienceMs: 10 * MINUTES,
+  leastPollMs: 2,
+  mostPollMs: 50,
+  settleMs: 0,
+};
+const AWAY: Pace = { ...HERE, beatMs: 2000, lostMs: 40_000, leastPollMs: 50, mostPollMs: 1000, settleMs: 1000 };
+
+/**
+ * Looks until there is something to see, at intervals that grow.
+ *
+ * @param options signal: ends the waiting with its reason; what: what is waited for, for the error
+ * @throws PruningError `E_FARM_SILENT` when nothing came for `patienceMs`
+ * @example
+ * let looks = 0;
+ * await until(async () => (++looks === 3 ? looks : undefined), { pace: paceOf('out'), what: 'the third look' }); // 3
+ */
+export async function until<T>(look: () => Promise<T | undefined>, options: Waiting): Promise<T> {
+  const waits = new Waits(options);
+  for (;;) {
+    options.signal?.throwIfAborted();
+    const seen = await look();
+    if (seen !== undefined) return seen;
+    await waits.wait();
+  }
+}
+
+export interface Waiting {
+  readonly pace: Pace;
+  readonly what: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Asked when patience has come to its end: whether whoever is waited for lives, so that it begins anew. Default: no. */
+  readonly isHopeful?: (() => Promise<boolean>) | undefined;
+}
+
+/** The pauses between looks. */
+export class Waits {
+  #pause: number;
+  #since = performance.now();
+
+  constructor(readonly options: Waiting) {
+    this.#pause = options.pace.leastPollMs;
+  }
+
+  /** Something has happened: the next looks come soon. */
+  begin(): void {
+    this.#pause = this.options.pace.leastPollMs;
+    this.#since = performance.now();
+  }
+
+  /** @throws PruningError `E_FARM_SILENT`, or the signal's reason */
+  async wait(): Promise<void> {
+    const { pace, what, signal, isHopeful } = this.options;
+    if (performance.now() - this.#since >= pace.patienceMs) {
+      if (await isHopeful?.()) return this.begin();
+      const waited = `waited ${Math.round(pace.patienceMs / 1000)} s for ${what}`;
+      throw new PruningError(
+        'E_FARM_SILENT',
+        `${waited}: see with mindts prune status which role is missing, and start it`,
+      );
+    }
+    await pauseFor(this.#pause, signal);
+    this.#pause = Math.min(pace.mostPollMs, this.#pause * 1.5);
+  }
+}
+
+/** Waits; ends at once with the signal's reason. */
+export async function pauseFor(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await sleep(ms, undefined, { signal });
+  } catch (error) {
+    // Node wraps the reason.
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/**
+ * Does something with a store that may fail for a while: longer than one call's own retries take.
+ *
+ * @throws StorageError `E_STORE_DEAD` when it fails for `patienceMs`; other failures at once
+ */
+export async function patiently<T>(action: () => Promise<T>, { patienceMs }: Pace): Promise<T> {
+  const begun = performance.now();
+  for (let pause = 100; ; pause = Math.min(5000, pause * 2)) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof StorageError) || !mayPass(error)) throw error;
+      if (performance.now() - begun + pause > patienceMs) {
+        const since = `the store has failed for ${Math.round(patienceMs / 1000)} s`;
+        throw new StorageError('E_STORE_DEAD', `${error.message}; ${since}: start this role again when it is back`, {
+          cause: error,
+        });
+      }
+      await sleep(pause);
+    }
+  }
+}
+
+function mayPass(error: StorageError): boolean {
+  return error instanceof PassingFailure || PASSING.has(error.code);
+}
+
+/**
+ * System errors without a name of their own are those of disks and network file systems (EIO, ESTALE). `E_CHANGED` is told of a
+ * file that went away, or was replaced, between two requests of one call.
+ */
+const PASSING: ReadonlySet<string> = new Set(['E_READ', 'E_WRITE', 'E_CHANGED']);
