@@ -89,7 +89,7 @@ export function learningRatesOf(
  * `prune_stop` reaches it.
  *
  * @example
- * const settings = { schedule: 'gradual', target_ratio: 100, prune_stop: 3000, search_every: 1000 };
+ * const settings = { schedule: 'gradual' as const, target_ratio: 100, prune_stop: 3000, search_every: 1000 };
  * goalOf(2000, 10_000, settings); // 100
  */
 export function goalOf(

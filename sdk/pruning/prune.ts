@@ -2,6 +2,7 @@
  * Pruning on one machine, from the dense network to the pruned one: rounds of search with training between them, then retraining under a mask
  * that stays. Saves itself as it goes, so that a killed run goes on to the same bits.
  */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
@@ -55,6 +56,8 @@ export async function prune(options: TrainerOptions, run: PruneOptions): Promise
   const { settings, network } = options;
   const trainer = new PruneTrainer(options);
   const statePath = join(run.folder, RUN_FILES.state);
+  // What an earlier run left where it was told to work.
+  if (!run.resume) for (const name of Object.values(RUN_FILES)) await rm(join(run.folder, name), { force: true });
   const journal = await openJournal(join(run.folder, RUN_FILES.journal));
   const bar = startProgress({ label: `pruning ${network.name}`, total: settings.iterations, unit: 'iterations' });
   const began = performance.now();

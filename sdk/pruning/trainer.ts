@@ -9,7 +9,7 @@ import type { Engine, EvaluateResult, Masking, Program } from '../engine/engine.
 import { UNTOUCHED } from '../engine/engine.js';
 import { softmaxCrossEntropy } from '../nn/losses.js';
 import type { Network } from '../nn/network.js';
-import { sgd, slotNames } from '../nn/optimizers.js';
+import { sgd } from '../nn/optimizers.js';
 import { learningRatesOf, type Split, samplesOf, splitOf } from './course.js';
 import { fullMask, type PrunedLayer, prunedLayers } from './pruned-layers.js';
 import { type PruneSettings, requireLayers } from './settings.js';
@@ -57,7 +57,7 @@ export class PruneTrainer {
   private at = 0;
 
   /**
-   * @throws PruningError `E_SETTINGS` for settings that do not fit the network, `E_CHAIN`-free networks with no weights, too few images
+   * @throws PruningError `E_SETTINGS` for settings that fit neither the network nor the data, `E_NOTHING` for a network without weights
    * @throws EngineError `E_MASKING` for an engine that cannot leave parameters out
    */
   constructor(private readonly options: TrainerOptions) {
@@ -252,9 +252,4 @@ function maskable({ network, engine, data, settings }: TrainerOptions): {
     'E_MASKING',
     `the ${engine.name} engine cannot prune: use the native engine (--device_target CPU)`,
   );
-}
-
-/** How many arrays the optimizer of a run keeps for each parameter. */
-export function slotCount({ momentum }: PruneSettings): number {
-  return slotNames(sgd({ momentum })).length;
 }

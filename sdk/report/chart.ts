@@ -23,8 +23,8 @@ export interface Panel {
  * A picture with a title and panels next to one another.
  *
  * @example
- * const panel = { title: 'loss', x: 'steps', curves: [{ name: 'training', points: [[0, 2.3], [10, 0.4]] }] };
- * drawChart('a run', [panel]).startsWith('<svg'); // true
+ * const curves = [{ name: 'training', points: [[0, 2.3], [10, 0.4]] as const }];
+ * drawChart('a run', [{ title: 'loss', x: 'steps', curves }]).startsWith('<svg'); // true
  */
 export function drawChart(title: string, panels: readonly Panel[]): string {
   const width = panels.length * PANEL;

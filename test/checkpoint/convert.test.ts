@@ -93,7 +93,8 @@ test('a network that is asked for must be the one in the file', async (t) => {
   await t.rejects(convertCheckpoint(path, join(t.testdirName, 'a.json'), { height: 100 }), { code: 'E_CKPT_NETWORK' });
   await t.rejects(convertCheckpoint(path, join(t.testdirName, 'a.h5')), {
     code: 'E_CKPT_EXTENSION',
-    message: /a\.h5: its extension says what to convert to: \.ckpt, \.safetensors, \.caffemodel, \.json, \.onnx/,
+    message:
+      /a\.h5: its extension says what to convert to: \.ckpt, \.safetensors, \.caffemodel, \.mtsp, \.json, \.onnx/,
   });
   const none = await saved(t, new Map([['lstm.weight', floats([0, 1])]]));
   await t.rejects(convertCheckpoint(none, join(t.testdirName, 'a.json')), { code: 'E_CKPT_NETWORK' });
@@ -139,7 +140,9 @@ test('what the new format has no place for is named; .ckpt and .safetensors hold
   const leftOut = async (format: string) => (await convertCheckpoint(path, join(t.testdirName, `a.${format}`))).leftOut;
   const counts = ['epoch_num', 'step_num'];
   t.same(await leftOut('safetensors'), []);
-  t.same(await leftOut('caffemodel'), [...counts, 'moments.ip1.bias', 'momentum', 'mindts.state']);
+  for (const alone of ['caffemodel', 'mtsp']) {
+    t.same(await leftOut(alone), [...counts, 'moments.ip1.bias', 'momentum', 'mindts.state'], alone);
+  }
   for (const format of ['json', 'onnx']) {
     t.same(await leftOut(format), [...counts, 'extra.weight', 'moments.ip1.bias', 'momentum', 'mindts.state']);
   }

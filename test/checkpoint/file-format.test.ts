@@ -6,6 +6,7 @@ import { formatOf, readTensorFile, writeTensorFile } from '../../sdk/checkpoint/
 import { encodeMindSpore } from '../../sdk/checkpoint/mindspore.js';
 import { numberField, textField } from '../../sdk/checkpoint/protobuf.js';
 import { encodeSafetensors } from '../../sdk/checkpoint/safetensors.js';
+import { encodeSparse } from '../../sdk/checkpoint/sparse.js';
 import { craftZip } from '../archive/craft.js';
 import { v1Field } from './caffe.js';
 import { codeOf, floats, plain, tensorFile } from './files.js';
@@ -20,6 +21,7 @@ const written = {
       ['fc.bias', floats([2], 3, 4)],
     ]),
   ),
+  sparse: encodeSparse(file),
 };
 
 test('the bytes say which format a file has, whatever its name', async (t) => {
@@ -75,7 +77,7 @@ test('what people take for a parameter file is told by name, with what to do', a
   }
   t.throws(() => formatOf('a.bin', Uint8Array.of(1, 2, 3)), {
     message:
-      'a.bin: is no parameter file that mindts reads (.ckpt, .safetensors, .caffemodel, .json), or it is damaged',
+      'a.bin: is no parameter file that mindts reads (.ckpt, .safetensors, .caffemodel, .json, .mtsp), or it is damaged',
   });
 });
 
@@ -83,7 +85,7 @@ test('a checkpoint is not written under a name that says nothing, or needs a net
   for (const name of ['a.json', 'a.onnx', 'a.pth', 'a']) {
     await t.rejects(writeTensorFile(join(t.testdir(), name), file), {
       code: 'E_CKPT_EXTENSION',
-      message: /must be called \.ckpt, \.safetensors, \.caffemodel$/,
+      message: /must be called \.ckpt, \.safetensors, \.caffemodel, \.mtsp$/,
     });
   }
   t.equal(

@@ -148,7 +148,7 @@ test('conversions that cannot be are refused, naming what there is', async (t) =
     [
       'an extension',
       convert(given('lenet.ckpt'), join(root, 'a.h5')),
-      /a\.h5: its extension says .* \.ckpt, \.safetensors, \.caffemodel, \.json, \.onnx/,
+      /a\.h5: its extension says .* \.ckpt, \.safetensors, \.caffemodel, \.mtsp, \.json, \.onnx/,
     ],
     [
       'no known network',

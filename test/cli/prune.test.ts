@@ -21,6 +21,8 @@ const QUICK = [
   '100',
   '--threads',
   '1',
+  '--retrain_learning_rate',
+  '0.02',
 ];
 const root = tap.testdir();
 
@@ -46,7 +48,10 @@ tap.before(async () => {
 
 test('prune: from a checkpoint to a sparse file that inference reads, with a report that says how it went', async (t) => {
   const options = { cache: join(root, 'cache-whole') };
-  const { code, stdout, stderr } = await run([...flags('whole'), '--target_ratio', '20'], options);
+  const { code, stdout, stderr } = await run(
+    [...flags('whole'), '--target_ratio', '20', '--learning_rate', '0.02', '--delta', '0.2'],
+    options,
+  );
   t.equal(code, 0, stderr);
   const out = join(root, 'whole');
   t.same(
@@ -84,9 +89,9 @@ test('prune: from a checkpoint to a sparse file that inference reads, with a rep
 
 test('prune: a run that is killed goes on with --resume to the same bytes', async (t) => {
   const options = { cache: join(root, 'cache-killed') };
-  const plain = [...flags('plain'), '--target_ratio', '20'];
+  const plain = [...flags('plain'), '--target_ratio', '20', '--learning_rate', '0.02', '--delta', '0.2'];
   t.equal((await run(plain, options)).code, 0);
-  const killed = [...flags('killed'), '--target_ratio', '20'];
+  const killed = [...flags('killed'), '--target_ratio', '20', '--learning_rate', '0.02', '--delta', '0.2'];
   // Each time a round further: a line of the journal is in the work folder before the round's state is.
   for (const round of [1, 2, 4]) {
     const going = start([...killed, ...(round > 1 ? ['--resume'] : [])], options);
