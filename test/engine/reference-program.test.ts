@@ -42,7 +42,7 @@ test('a first step worked out by hand', async (t) => {
   const program = compileTiny(data);
   // All parameters are 0, so both classes have probability ½: dlogits are ±½, averaged over the batch of two.
   const result = await program.train(data, Int32Array.of(2, 3), { learningRate: 4 });
-  t.same(result, { losses: Float32Array.of(Math.log(2)), correct: 1, ended: 'complete' });
+  t.same(result, { losses: Float32Array.of(Math.log(2)), correct: 1, ended: 'complete', exchangeSeconds: 0 });
   const { parameters, step } = program.state();
   // dw₀ = (−½ · 2 + ½ · 3) / 2 = ¼, dw₁ = −¼; db = 0
   t.same([...parameters], [-1, 1, 0, 0]);
@@ -145,7 +145,7 @@ test('over no samples there are no losses, no outputs, and the mean loss is not 
   const program = compileTiny(data);
   const none = new Int32Array(0);
   const result = await program.train(data, none, { learningRate: 1 });
-  t.same(result, { losses: new Float32Array(0), correct: 0, ended: 'complete' });
+  t.same(result, { losses: new Float32Array(0), correct: 0, ended: 'complete', exchangeSeconds: 0 });
   t.same(await program.evaluate(data, none), { loss: Number.NaN, correct: 0 });
   t.equal((await program.predict(data, none)).length, 0);
 });
