@@ -27,7 +27,7 @@ export {
   startOptions,
   trainingOptions,
 } from './cli/options.js';
-export { printPruned, pruneNetwork } from './cli/prune-network.js';
+export { type PruneJob, printPruned, pruneNetwork } from './cli/prune-network.js';
 export { choicesOf, type PruneArgs, pruneOptions } from './cli/prune-options.js';
 export { fetchStart } from './cli/start.js';
 export { printSummary } from './cli/summary.js';
@@ -86,8 +86,9 @@ export { chooseDataSet, type DataSets, prepareDataSets } from './platform/data-s
 export { type Output, prepareOutput } from './platform/output.js';
 export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
 export { type NamedUrl, urlList } from './platform/url-list.js';
+export { type AloneOptions, RUN_FILES } from './pruning/alone.js';
 export type { PruneReport } from './pruning/finish.js';
-export { type PruneOptions, RUN_FILES } from './pruning/prune.js';
+
 export type { Compression, Kept } from './pruning/pruned-layers.js';
 export type { Moment } from './pruning/run-state.js';
 export { type LayerSensitivity, sensitivityOf, writeSensitivity } from './pruning/sensitivity.js';
