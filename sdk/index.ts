@@ -28,7 +28,16 @@ export {
   trainingOptions,
 } from './cli/options.js';
 export { type PruneJob, printPruned, pruneNetwork } from './cli/prune-network.js';
-export { choicesOf, type PruneArgs, pruneOptions } from './cli/prune-options.js';
+export { choicesOf, type PruneArgs, pruneOptions, runOptions } from './cli/prune-options.js';
+export {
+  printOutcome,
+  type TrainerJob,
+  takePart,
+  trainPruned,
+  type WorkArgs,
+  workFolderOf,
+  workOptions,
+} from './cli/prune-roles.js';
 export { fetchStart } from './cli/start.js';
 export { printSummary } from './cli/summary.js';
 export { type CifarOptions, cifar10, cifar100, cifarTransforms } from './dataset/cifar.js';
@@ -90,6 +99,11 @@ export { type AloneOptions, RUN_FILES } from './pruning/alone.js';
 export type { PruneReport } from './pruning/finish.js';
 
 export type { Compression, Kept } from './pruning/pruned-layers.js';
+export { type EvaluatorRoleOptions, evaluatorRole } from './pruning/roles/evaluator.js';
+export type { Joined } from './pruning/roles/joined.js';
+export { type MainOptions, mainRole } from './pruning/roles/main.js';
+export type { Outcome } from './pruning/roles/messages.js';
+export { type SearchRoleOptions, searchRole } from './pruning/roles/search.js';
 export type { Moment } from './pruning/run-state.js';
 export { type LayerSensitivity, sensitivityOf, writeSensitivity } from './pruning/sensitivity.js';
 export { type PruneChoices, type PruneSettings, settingsFor } from './pruning/settings.js';

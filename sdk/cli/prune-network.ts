@@ -1,10 +1,10 @@
 /** What pruning does between the data and the results. */
 import { log } from '../base/log.js';
-import { checksum, type Dataset } from '../dataset/dataset.js';
+import type { Dataset } from '../dataset/dataset.js';
 import { type AloneOptions, alone } from '../pruning/alone.js';
 import { finish, type PruneReport, writePruned } from '../pruning/finish.js';
+import { identityOf } from '../pruning/identity.js';
 import { type Pruned, prune } from '../pruning/prune.js';
-import { hashOf } from '../pruning/snapshot-bytes.js';
 import type { TrainerOptions } from '../pruning/trainer.js';
 import { Model } from '../train/model.js';
 
@@ -30,16 +30,6 @@ export async function pruneNetwork(
   } finally {
     await surroundings.close();
   }
-}
-
-/** The network, its parameters and the data of a run, by checksums. */
-export function identityOf({ network, parameters, data }: TrainerOptions): string {
-  const bytes = new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength);
-  return JSON.stringify({
-    network: network.name,
-    parameters: hashOf(bytes).slice(0, 16),
-    data: checksum(data),
-  });
 }
 
 /** Looks at the test set, and writes the files of a run that has come to its end. */
