@@ -45,7 +45,9 @@ export async function evaluatorRole(joined: Joined, { engine, data, signal }: Ev
       };
       const bench = new Bench(joined, new PruneTrainer(options), { engine: engine.description, data: checksum(data) });
       try {
-        return await evaluateUntilStopped(seat, (block) => bench.evaluate(block));
+        const evaluated = await evaluateUntilStopped(seat, (block) => bench.evaluate(block));
+        log.info(`the run was stopped: ${evaluated} candidates were evaluated here`);
+        return evaluated;
       } finally {
         bench.close();
       }

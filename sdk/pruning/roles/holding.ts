@@ -1,6 +1,7 @@
 /** Having a role from its beginning to its end, whatever ends it: the work, a stop of the run, a signal, another process. */
 import { PruningError, TrainError } from '../../base/errors.js';
 import { log } from '../../base/log.js';
+import { shownUrl } from '../../storage/url.js';
 import type { Seat } from '../farm/seat.js';
 
 /** What ends a role's work early. */
@@ -22,6 +23,7 @@ export async function holding<S extends Seat, T>(
   work: (seat: S, ends: Ends) => Promise<T>,
 ): Promise<T> {
   const held = await take();
+  log.info(`taking part in ${shownUrl(held.folder.url)} as ${held.role}`);
   const { interrupt, end } = interruption(signal, held.role);
   const seat = { ...held, signal: AbortSignal.any([held.signal, interrupt]) };
   try {
@@ -68,7 +70,7 @@ function interruption(
   role: string,
 ): { readonly interrupt: AbortSignal; readonly end: () => void } {
   const controller = new AbortController();
-  const told = `the ${role} has left its place: the same command takes it again, and goes on`;
+  const told = `the ${role} has left its place: the same command takes it up again, and goes on`;
   const onAbort = (): void => controller.abort(new TrainError('E_INTERRUPTED', told));
   if (signal?.aborted) onAbort();
   signal?.addEventListener('abort', onAbort);

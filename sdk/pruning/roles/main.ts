@@ -8,7 +8,7 @@ import { shownUrl } from '../../storage/url.js';
 import { putData } from '../farm/data.js';
 import type { RunFolder } from '../farm/folder.js';
 import { waitForEntry } from '../farm/journal.js';
-import { beginRun } from '../farm/run.js';
+import { beginRun, isBegun } from '../farm/run.js';
 import { liftStop, stopOf, stopRun, untilAllLeft } from '../farm/stop.js';
 import { turnsOf } from '../prune.js';
 import { prunedLayers } from '../pruned-layers.js';
@@ -78,6 +78,7 @@ export async function mainRole(
     if ((await stopOf(folder)) !== DONE) {
       throw new PruningError('E_STOPPED', `${error.message}; --resume lets it go on`, { cause: error });
     }
+    await isBegun(folder, settings);
     log.info(`${shownUrl(folder.url)}: ${DONE}`);
     return undefined;
   }
