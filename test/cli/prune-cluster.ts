@@ -13,7 +13,7 @@ import { Model } from '../../sdk/train/model.js';
 import { type Ended, type Running, run, start } from './command.js';
 
 /** Files that do not depend on who made them, nor when. */
-export const SAME = ['pruned.ckpt', 'pruned.mtsp', 'compact.ckpt', 'journal.jsonl'] as const;
+export const SAME = ['pruned.ckpt', 'pruned.mtsp', 'journal.jsonl'] as const;
 
 /** Where a cluster works. */
 export interface Cluster {

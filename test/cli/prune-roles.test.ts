@@ -8,7 +8,7 @@ import { run } from './command.js';
 import { type Cluster, play, prepareRoot, pruneAlone, SAME, startRole } from './prune-cluster.js';
 
 const root = tap.testdir();
-const RATES = ['--learning_rate', '0.01', '--retrain_learning_rate', '0.01', '--delta', '0.2', '--target_ratio', '20'];
+const RATES = ['--learning_rate', '0.01', '--retrain_learning_rate', '0.01', '--delta', '0.2', '--target_ratio', '8'];
 const HOW = [
   '--iterations',
   '120',
@@ -20,7 +20,19 @@ const HOW = [
   '100',
   ...RATES,
 ];
-const SHORT = ['--iterations', '40', '--search_every', '20', '--search_budget', '8', '--search_images', '50', ...RATES];
+const SHORT = [
+  '--iterations',
+  '40',
+  '--search_every',
+  '20',
+  '--search_budget',
+  '20',
+  '--search_images',
+  '50',
+  ...RATES,
+  '--target_ratio',
+  '3',
+];
 
 function cluster(name: string, how: readonly string[] = HOW): Cluster {
   return { root, workUrl: join(root, `work-${name}`), trainUrl: join(root, `out-${name}`), how };
@@ -38,7 +50,14 @@ function status(workUrl: string, ...more: readonly string[]) {
 tap.before(async () => {
   await prepareRoot(root);
   const [long, short] = [cluster('alone'), cluster('alone-short', SHORT)];
-  for (const one of [long, short]) tap.equal((await pruneAlone(one)).code, 0);
+  for (const one of [long, short]) {
+    tap.equal((await pruneAlone(one)).code, 0);
+    tap.match(
+      readFileSync(join(one.trainUrl, 'journal.jsonl'), 'utf8'),
+      /^{"round":0/,
+      'there was something to search',
+    );
+  }
 });
 
 test('four roles and three evaluators, each role killed twice, end with the bits of one machine', async (t) => {
@@ -59,6 +78,8 @@ test('four roles and three evaluators, each role killed twice, end with the bits
   });
   t.same(together, alone, 'the report is the same but for the time that it took');
   t.ok(outputs.some((output) => output.includes(`ratio       ${together.ratio.toFixed(2)}×`)));
+
+  t.ok(together.rounds.found > 1, `${together.rounds.found} rounds found something`);
 
   const [{ members, stopped, quarantined, turn }] = JSON.parse((await status(here.workUrl, '--json')).stdout);
   t.equal(stopped, 'it is done');
