@@ -27,8 +27,17 @@ export {
   startOptions,
   trainingOptions,
 } from './cli/options.js';
-export { printPruned, pruneNetwork } from './cli/prune-network.js';
-export { choicesOf, type PruneArgs, pruneOptions } from './cli/prune-options.js';
+export { type PruneJob, printPruned, pruneNetwork } from './cli/prune-network.js';
+export { choicesOf, type PruneArgs, pruneOptions, runOptions } from './cli/prune-options.js';
+export {
+  printOutcome,
+  type TrainerJob,
+  takePart,
+  trainPruned,
+  type WorkArgs,
+  workFolderOf,
+  workOptions,
+} from './cli/prune-roles.js';
 export { fetchStart } from './cli/start.js';
 export { printSummary } from './cli/summary.js';
 export { type CifarOptions, cifar10, cifar100, cifarTransforms } from './dataset/cifar.js';
@@ -86,9 +95,15 @@ export { chooseDataSet, type DataSets, prepareDataSets } from './platform/data-s
 export { type Output, prepareOutput } from './platform/output.js';
 export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
 export { type NamedUrl, urlList } from './platform/url-list.js';
+export { type AloneOptions, RUN_FILES } from './pruning/alone.js';
 export type { PruneReport } from './pruning/finish.js';
-export { type PruneOptions, RUN_FILES } from './pruning/prune.js';
+
 export type { Compression, Kept } from './pruning/pruned-layers.js';
+export { type EvaluatorRoleOptions, evaluatorRole } from './pruning/roles/evaluator.js';
+export type { Joined } from './pruning/roles/joined.js';
+export { type MainOptions, mainRole } from './pruning/roles/main.js';
+export type { Outcome } from './pruning/roles/messages.js';
+export { type SearchRoleOptions, searchRole } from './pruning/roles/search.js';
 export type { Moment } from './pruning/run-state.js';
 export { type LayerSensitivity, sensitivityOf, writeSensitivity } from './pruning/sensitivity.js';
 export { type PruneChoices, type PruneSettings, settingsFor } from './pruning/settings.js';

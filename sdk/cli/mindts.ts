@@ -20,19 +20,39 @@ function launchFiles(described: Readonly<Record<string, string>>): Record<string
   return Object.fromEntries(commands);
 }
 
+/** What `mindts prune` does besides: a word before all flags. */
+function withWords(prune: Command): Command {
+  const load = async () => {
+    const { PRUNE_COMMANDS: words } = await import('./prune-status.js');
+    return async (argv: readonly string[]) => {
+      const [word, ...rest] = argv;
+      if (word === 'status' || word === 'stop') return words[word].run(rest, `mindts prune ${word}`);
+      return (await prune.load())(argv);
+    };
+  };
+  return { ...prune, load };
+}
+
+const LAUNCHED = launchFiles({
+  train: 'train LeNet-5, or a relative, on an MNIST-format data set',
+  inference: 'classify a test set with a trained checkpoint',
+  pretrain: 'train on from a checkpoint',
+  train_for_multidataset: 'train in a task with several data sets',
+  inference_for_multidataset: 'classify in a task with several data sets',
+  train_for_c2net: 'train on C2Net, where data sets are archives',
+  pretrain_for_c2net: 'train on from a checkpoint, on C2Net',
+  inference_for_c2net: 'classify on C2Net',
+  prune: 'compress a trained network: search for what can be left out, and retrain',
+  prune_main: 'prune on a cluster: lead a run',
+  prune_trainer: 'prune on a cluster: train',
+  prune_search: 'prune on a cluster: search',
+  prune_evaluator: 'prune on a cluster: evaluate candidates, as one of many',
+  read_imagenet: 'read a folder of photos once, as training would',
+});
+
 const COMMANDS: Readonly<Record<string, Command>> = {
-  ...launchFiles({
-    train: 'train LeNet-5, or a relative, on an MNIST-format data set',
-    inference: 'classify a test set with a trained checkpoint',
-    pretrain: 'train on from a checkpoint',
-    train_for_multidataset: 'train in a task with several data sets',
-    inference_for_multidataset: 'classify in a task with several data sets',
-    train_for_c2net: 'train on C2Net, where data sets are archives',
-    pretrain_for_c2net: 'train on from a checkpoint, on C2Net',
-    inference_for_c2net: 'classify on C2Net',
-    prune: 'compress a trained network: search for what can be left out, and retrain',
-    read_imagenet: 'read a folder of photos once, as training would',
-  }),
+  ...LAUNCHED,
+  prune: withWords(LAUNCHED['prune']),
   launch: {
     description: 'start a script as several ranks, which train together',
     load: async () => (await import('./launch-ranks.js')).launchRanks,

@@ -1,29 +1,43 @@
-/** What scripts/prune.ts does between the data and the results. */
-import { createHash } from 'node:crypto';
+/** What pruning does between the data and the results. */
 import { log } from '../base/log.js';
-import { checksum, type Dataset } from '../dataset/dataset.js';
+import type { Dataset } from '../dataset/dataset.js';
+import { type AloneOptions, alone } from '../pruning/alone.js';
 import { finish, type PruneReport, writePruned } from '../pruning/finish.js';
-import { type PruneOptions, prune } from '../pruning/prune.js';
+import { identityOf } from '../pruning/identity.js';
+import { type Pruned, prune } from '../pruning/prune.js';
 import type { TrainerOptions } from '../pruning/trainer.js';
 import { Model } from '../train/model.js';
 
+/** What is pruned, and the images that say at the end how well it went. */
+export interface PruneJob extends TrainerOptions {
+  readonly test: Dataset;
+}
+
 /**
- * Prunes a network, looks at the test set once, and writes the files of the run into its folder. Where no candidate of any search met the
- * constraint, the network stays as it was, and a warning says so.
+ * Prunes a network on this machine, looks at the test set once, and writes the files of the run into its folder. Where no candidate of any
+ * search met the constraint, the network stays as it was, and a warning says so.
  *
  * @throws what `prune` throws
  */
 export async function pruneNetwork(
-  options: TrainerOptions & { readonly test: Dataset },
-  run: Omit<PruneOptions, 'identity'>,
+  job: PruneJob,
+  { signal, ...where }: AloneOptions & { readonly signal?: AbortSignal | undefined },
 ): Promise<PruneReport> {
-  const { network, engine, data, test, parameters, settings } = options;
-  const digest = createHash('sha256').update(
-    new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength),
-  );
-  const start = digest.digest('hex').slice(0, 16);
-  const identity = JSON.stringify({ network: network.name, parameters: start, data: checksum(data) });
-  const pruned = await prune(options, { ...run, identity });
+  const surroundings = await alone(where);
+  try {
+    const pruned = await prune(job, { surroundings, identity: identityOf(job), signal });
+    return await conclude(job, pruned, where.folder);
+  } finally {
+    await surroundings.close();
+  }
+}
+
+/** Looks at the test set, and writes the files of a run that has come to its end. */
+export async function conclude(
+  { network, engine, test, parameters, settings }: PruneJob,
+  pruned: Pruned,
+  folder: string,
+): Promise<PruneReport> {
   const isDense = pruned.rounds.found === 0 && pruned.rounds.searched > 0;
   if (isDense) {
     log.warn(
@@ -38,7 +52,7 @@ export async function pruneNetwork(
     return (await model.evaluateWith(state, test)).accuracy;
   };
   const [accuracy, accuracyBefore] = [await accuracyOf(finished.values), await accuracyOf(parameters)];
-  return writePruned(run.folder, { network, finished, pruned: kept, settings }, { accuracy, accuracyBefore });
+  return writePruned(folder, { network, finished, pruned: kept, settings }, { accuracy, accuracyBefore });
 }
 
 /** The last words of a run. */

@@ -31,8 +31,8 @@ export interface PruneArgs {
   readonly validation: number | undefined;
 }
 
-/** How a network is pruned. */
-export const pruneOptions: Options<PruneArgs & { readonly resume: boolean; readonly sensitivity: boolean }> = {
+/** All that makes a run of pruning this one. */
+export const runOptions: Options<PruneArgs> = {
   seed: integer({ default: 1, description: 'the same seed gives the same run' }),
   iterations: integer({ min: 1, description: 'optimizer steps, retraining included' }),
   prune_stop: integer({ min: 1, description: 'the step from which nothing more is pruned' }),
@@ -60,6 +60,11 @@ export const pruneOptions: Options<PruneArgs & { readonly resume: boolean; reado
   weight_decay: number({ min: 0, description: 'how fast weights fade' }),
   shift: number({ min: 0, max: 1, description: 'part of the training images that are moved by a pixel' }),
   validation: number({ above: 0, max: 0.9, description: 'part of the training images to choose by' }),
+};
+
+/** How a network is pruned on one machine. */
+export const pruneOptions: Options<PruneArgs & { readonly resume: boolean; readonly sensitivity: boolean }> = {
+  ...runOptions,
   resume: flag({ description: 'go on from the last round, bit for bit' }),
   sensitivity: flag({ description: 'prune nothing: measure accuracy against rate, layer by layer' }),
 };

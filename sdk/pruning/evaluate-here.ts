@@ -14,7 +14,8 @@ export function evaluateHere(trainer: PruneTrainer, { layers, statistics }: Trai
     const { correct, losses, kept } = await masking.evaluate(data, order, bounded(layers, statistics, rates));
     return candidates.map((_, c) => ({
       correct: correct[c],
-      loss: losses[c],
+      // Neither a journal nor a message can say that it is no number.
+      loss: Number.isFinite(losses[c]) ? losses[c] : Number.MAX_VALUE,
       kept: [...kept.subarray(c * layers.length, (c + 1) * layers.length)],
     }));
   };

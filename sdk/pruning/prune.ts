@@ -1,17 +1,13 @@
 /**
- * Pruning on one machine, from the dense network to the pruned one: rounds of search with training between them, then retraining under a mask
- * that stays. Saves itself as it goes, so that a killed run goes on to the same bits.
+ * A run of pruning, from the dense network to the pruned one: rounds of search with training between them, then retraining under a mask
+ * that stays. Who searches and what keeps its state is left to its {@link Surroundings}.
  */
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { goalOf } from './course.js';
-import { evaluateHere } from './evaluate-here.js';
-import { type Journal, openJournal } from './journal.js';
 import { compressionOf } from './pruned-layers.js';
-import { searchRound } from './round.js';
-import { loadRun, type Moment, type RunState, saveRun } from './run-state.js';
+import type { RoundProblem, RoundResult } from './round.js';
+import type { Expected, Moment, RunState } from './run-state.js';
 import type { PruneSettings } from './settings.js';
 import { PruneTrainer, type TrainerOptions } from './trainer.js';
 
@@ -30,41 +26,59 @@ export interface Pruned {
   readonly rounds: { readonly found: number; readonly searched: number };
 }
 
+/** Who searches for a run, and keeps its state: this process and a folder, or the other roles of a cluster. */
+export interface Surroundings {
+  /** The state that was kept last; undefined where the run begins. */
+  load(expected: Expected): Promise<RunState | undefined>;
+  /** Keeps a state; it is after so many turns. */
+  save(state: RunState, turns: number): Promise<void>;
+  /** Called before each turn. */
+  begin?(turn: number): Promise<void>;
+  /** Searches for the rates of a round, whose snapshot the trainer is at. */
+  search(problem: RoundProblem, trainer: PruneTrainer, note: (text: string) => void): Promise<RoundResult>;
+}
+
 /** What a run needs besides what is trained. */
 export interface PruneOptions {
-  /** Where `state.safetensors` and `journal.jsonl` lie. */
-  readonly folder: string;
-  /** Goes on from what lies there. */
-  readonly resume?: boolean;
+  readonly surroundings: Surroundings;
   /** The data, the network and its parameters, by a checksum: a run is not resumed with others. */
   readonly identity: string;
   readonly signal?: AbortSignal | undefined;
-  /** Called after each saving, such as to copy the folder. */
-  readonly saved?: () => Promise<unknown>;
 }
 
-/** The files of a run in its folder. */
-export const RUN_FILES = { state: 'state.safetensors', journal: 'journal.jsonl' } as const;
+/**
+ * The iterations that a run stops at, after each of its turns: a round of search where there is one, training, a look.
+ *
+ * @example
+ * turnsOf({ iterations: 50, prune_stop: 30, search_every: 20 }); // [20, 30, 50]
+ */
+export function turnsOf({
+  iterations,
+  prune_stop: stop,
+  search_every: every,
+}: Pick<PruneSettings, 'iterations' | 'prune_stop' | 'search_every'>): readonly number[] {
+  const turns: number[] = [];
+  for (let at = 0; at < iterations; turns.push(at)) at = Math.min(at < stop ? stop : iterations, at + every);
+  return turns;
+}
 
 /**
- * Prunes.
+ * Prunes. What it does depends on the options and on what searches find alone; so one process and a cluster come to the same bits.
  *
- * @throws PruningError `E_RUN` for a folder of another run, `E_SETTINGS`, `E_JOURNAL`, …; TrainError `E_DIVERGED`, `E_INTERRUPTED`;
- *   StorageError `E_WRITE`
+ * @throws PruningError `E_RUN` for a state of another run, `E_SETTINGS`, …; TrainError `E_DIVERGED`, `E_INTERRUPTED`; what the surroundings throw
  */
-export async function prune(options: TrainerOptions, run: PruneOptions): Promise<Pruned> {
+export async function prune(
+  options: TrainerOptions,
+  { surroundings, identity: given, signal }: PruneOptions,
+): Promise<Pruned> {
   const { settings, network } = options;
   const trainer = new PruneTrainer(options);
-  const statePath = join(run.folder, RUN_FILES.state);
-  // What an earlier run left where it was told to work.
-  if (!run.resume) for (const name of Object.values(RUN_FILES)) await rm(join(run.folder, name), { force: true });
-  const journal = await openJournal(join(run.folder, RUN_FILES.journal));
   const bar = startProgress({ label: `pruning ${network.name}`, total: settings.iterations, unit: 'iterations' });
   const began = performance.now();
   try {
-    const identity = `${run.identity} ${JSON.stringify(settings)} ${options.engine.description}`;
+    const identity = `${given} ${JSON.stringify(settings)} ${options.engine.description}`;
     const { layers } = trainer;
-    let state = run.resume ? await loadRun(statePath, { identity, layers, size: network.parameterCount }) : undefined;
+    let state = await surroundings.load({ identity, layers, size: network.parameterCount });
     if (state !== undefined) {
       trainer.restore(state.snapshot);
       log.info(`resuming at iteration ${trainer.iteration} of ${settings.iterations}`);
@@ -73,17 +87,22 @@ export async function prune(options: TrainerOptions, run: PruneOptions): Promise
     state ??= { ...emptyState(trainer), identity };
     const before = state.seconds;
     const seconds = (): number => before + (performance.now() - began) / 1000;
-    while (trainer.iteration < settings.iterations) {
-      const isPruning = trainer.iteration < settings.prune_stop;
-      if (isPruning) state = await round(trainer, { state, settings, journal, bar });
-      const end = isPruning ? settings.prune_stop : settings.iterations;
-      const next = Math.min(end, trainer.iteration + settings.search_every);
-      await trainer.advance(next, { signal: run.signal });
+    for (const [turn, next] of turnsOf(settings).entries()) {
+      if (next <= trainer.iteration) continue;
+      await surroundings.begin?.(turn);
+      if (trainer.iteration < settings.prune_stop) {
+        const problem = await problemOf(trainer, settings);
+        if (problem !== undefined) {
+          const { iteration } = trainer;
+          const result = await surroundings.search(problem, trainer, (note) => bar.update(iteration, note));
+          state = take(trainer, state, { problem, result });
+        }
+      }
+      await trainer.advance(next, { signal });
       state = await look(trainer, state, settings);
       bar.update(trainer.iteration, noteOf(state, trainer));
       state = { ...state, seconds: seconds() };
-      await saveRun(statePath, state);
-      await run.saved?.();
+      await surroundings.save(state, turn + 1);
     }
     bar.done();
     const { best, snapshot, moments, candidates, rounds } = state;
@@ -94,7 +113,6 @@ export async function prune(options: TrainerOptions, run: PruneOptions): Promise
     bar.fail();
     throw error;
   } finally {
-    await journal.close();
     trainer.close();
   }
 }
@@ -104,64 +122,38 @@ function emptyState(trainer: PruneTrainer): Omit<RunState, 'identity'> {
   return { snapshot, best: undefined, moments: [], candidates: 0, rounds: { found: 0, searched: 0 }, seconds: 0 };
 }
 
-/** Searches, and takes what was found. */
-async function round(
-  trainer: PruneTrainer,
-  {
-    state,
-    settings,
-    journal,
-    bar,
-  }: {
-    readonly state: RunState;
-    readonly settings: PruneSettings;
-    readonly journal: Journal;
-    readonly bar: ReturnType<typeof startProgress>;
-  },
-): Promise<RunState> {
+/** What the round at this iteration has to find; undefined where there is nothing to choose, since all that is kept may stay. */
+async function problemOf(trainer: PruneTrainer, settings: PruneSettings): Promise<RoundProblem | undefined> {
   const { iteration } = trainer;
-  const number = Math.floor(iteration / settings.search_every);
   const snapshot = trainer.snapshot();
-  const { total, kept: keptNow } = compressionOf(snapshot.layers, snapshot.mask);
-  const { correct: reference } = await trainer.evaluate(trainer.scored);
+  const { total, kept } = compressionOf(snapshot.layers, snapshot.mask);
   const goal = goalOf(iteration, total, settings);
-  // Nothing to choose: all that is kept may stay.
-  if (goal !== undefined && goal >= keptNow) return state;
-  const images = trainer.scored.length;
-  const started = performance.now();
-  let evaluated = 0;
-  const result = await searchRound(
-    { round: number, snapshot, settings, images, reference, goal },
-    evaluateHere(trainer, snapshot),
-    {
-      known: journal.generations.filter((generation) => generation.round === number),
-      async told(generation, best) {
-        await journal.add(generation);
-        evaluated += generation.rates.length;
-        const speed = evaluated / ((performance.now() - started) / 1000);
-        const kept = best?.kept.reduce((sum, one) => sum + one, 0);
-        const found =
-          best && kept
-            ? `best ${(total / kept).toFixed(1)}× at ${percent(best.correct / images)}`
-            : 'none meets the constraint yet';
-        bar.update(
-          iteration,
-          `round ${number}, generation ${generation.generation}: ${found}, ${speed.toFixed(0)} candidates/s`,
-        );
-      },
-    },
-  );
+  if (goal !== undefined && goal >= kept) return undefined;
+  const { correct: reference } = await trainer.evaluate(trainer.scored);
+  const round = Math.floor(iteration / settings.search_every);
+  return { round, snapshot, settings, images: trainer.scored.length, reference, goal };
+}
+
+/** Takes what was found. */
+function take(
+  trainer: PruneTrainer,
+  state: RunState,
+  {
+    problem: { round, snapshot, settings, images },
+    result,
+  }: { readonly problem: RoundProblem; readonly result: RoundResult },
+): RunState {
   const searched = state.rounds.searched + Number(result.evaluated > 0);
   const rounds = { searched, found: state.rounds.found + Number(result.rates !== undefined) };
   if (result.rates !== undefined) {
     trainer.apply(result.rates);
     const { ratio } = compressionOf(snapshot.layers, trainer.snapshot().mask);
     log.info(
-      `round ${number}: ${ratio.toFixed(1)}× with ${percent((result.score?.correct ?? 0) / images)} after ${result.evaluated} candidates`,
+      `round ${round}: ${ratio.toFixed(1)}× with ${percent((result.score?.correct ?? 0) / images)} after ${result.evaluated} candidates`,
     );
   } else if (result.evaluated > 0) {
     log.warn(
-      `round ${number}: none of ${result.evaluated} candidates loses at most ${settings.delta} of the accuracy: nothing is pruned`,
+      `round ${round}: none of ${result.evaluated} candidates loses at most ${settings.delta} of the accuracy: nothing is pruned`,
     );
   }
   return { ...state, rounds, candidates: state.candidates + result.evaluated };

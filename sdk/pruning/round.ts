@@ -18,7 +18,7 @@ import type { Rates, TrainerSnapshot } from './trainer.js';
 export interface Score {
   /** Hits. */
   readonly correct: number;
-  /** Mean loss. */
+  /** Mean loss; `Number.MAX_VALUE` where it is no number. */
   readonly loss: number;
   /** How many parameters of each layer are kept. */
   readonly kept: readonly number[];
@@ -39,12 +39,22 @@ export interface Generation extends Place {
   readonly scores: readonly Score[];
 }
 
-/** A generation as it comes back from a file. */
+/** Rates as they come back from a file or a message. */
+export const ratesSchema = z.array(z.number().nullable());
+
+/** So does a score. */
+export const scoreSchema = z.strictObject({
+  correct: z.int().min(0),
+  loss: z.number(),
+  kept: z.array(z.int().min(0)),
+});
+
+/** So does a generation. */
 export const generationSchema: z.ZodType<Generation> = z.strictObject({
   round: z.int().min(0),
   generation: z.int().min(0),
-  rates: z.array(z.array(z.number().nullable())),
-  scores: z.array(z.strictObject({ correct: z.int().min(0), loss: z.number(), kept: z.array(z.int().min(0)) })),
+  rates: z.array(ratesSchema),
+  scores: z.array(scoreSchema),
 });
 
 /** What a round is about. */
@@ -126,7 +136,7 @@ export function resultOf({ settings, images, reference, goal, snapshot }: RoundP
   const lacking = reference / images - settings.delta - score.correct / images;
   // Rounding is no violation: 0.98 − 0.08 − 0.9 is not 0.
   const violation = lacking > 1e-9 ? lacking : 0;
-  const isFinite = Number.isFinite(score.loss);
+  const isFinite = score.loss < Number.MAX_VALUE;
   return {
     fitness: goal === undefined ? kept / total : isFinite ? score.loss : 1e9,
     violation: isFinite ? violation : 1,

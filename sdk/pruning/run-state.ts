@@ -31,14 +31,54 @@ export interface RunState {
   readonly seconds: number;
 }
 
-/** Writes it, whole or not at all. */
-export async function saveRun(path: string, { snapshot, best, ...rest }: RunState): Promise<void> {
-  const inner = decodeSafetensors(encodeSnapshot(snapshot), path);
+/** What a state is held against when a run goes on. */
+export interface Expected {
+  readonly identity: string;
+  readonly layers: readonly PrunedLayer[];
+  /** All parameters of the network. */
+  readonly size: number;
+}
+
+/** It as bytes. */
+export function encodeRun({ snapshot, best, ...rest }: RunState): Uint8Array {
+  const inner = decodeSafetensors(encodeSnapshot(snapshot), 'the state');
   const tensors = new Map<string, Tensor>(inner.tensors);
   if (best !== undefined) tensors.set(BEST, { shape: [best.values.length], data: best.values });
   const run = { ...rest, accuracy: best?.accuracy ?? null };
   const texts = new Map([...inner.texts, [RUN, JSON.stringify(run)] as const]);
-  await writeFileAtomic(path, encodeSafetensors({ tensors, texts }));
+  return encodeSafetensors({ tensors, texts });
+}
+
+/**
+ * Reads them again.
+ *
+ * @param source the file's name, for errors
+ * @param advice what to do about a state of another run
+ * @throws PruningError `E_RUN` for one of another run, saying what differs; CheckpointError for damaged bytes
+ */
+export function decodeRun(
+  bytes: Uint8Array,
+  { identity, layers, size, source, advice }: Expected & { readonly source: string; readonly advice: string },
+): RunState {
+  const { tensors, texts } = decodeSafetensors(bytes, source);
+  const run = runSchema.safeParse(JSON.parse(texts.get(RUN) ?? 'null'));
+  if (!run.success) throw new CheckpointError('E_CKPT_FORMAT', `${source}: is not the state of a pruning; ${advice}`);
+  const { accuracy, ...rest } = run.data;
+  if (rest.identity !== identity) {
+    const what = difference(rest.identity, identity);
+    throw new PruningError('E_RUN', `${source}: is of another run, ${what}; ${advice}`);
+  }
+  const best = tensors.get(BEST)?.data;
+  return {
+    ...rest,
+    snapshot: decodeSnapshot(bytes, { layers, size, source }),
+    best: best instanceof Float32Array && accuracy !== null ? { values: best, accuracy } : undefined,
+  };
+}
+
+/** Writes it to a file, whole or not at all. */
+export async function saveRun(path: string, state: RunState): Promise<void> {
+  await writeFileAtomic(path, encodeRun(state));
 }
 
 /**
@@ -46,14 +86,7 @@ export async function saveRun(path: string, { snapshot, best, ...rest }: RunStat
  *
  * @throws PruningError `E_RUN` for a file of another run, saying what differs; CheckpointError for a damaged one
  */
-export async function loadRun(
-  path: string,
-  {
-    identity,
-    layers,
-    size,
-  }: { readonly identity: string; readonly layers: readonly PrunedLayer[]; readonly size: number },
-): Promise<RunState | undefined> {
+export async function loadRun(path: string, expected: Expected): Promise<RunState | undefined> {
   let bytes: Uint8Array;
   try {
     bytes = await readRegular(path);
@@ -64,23 +97,8 @@ export async function loadRun(
     log.warn('--resume: nothing was saved yet: pruning begins at the beginning');
     return undefined;
   }
-  const { tensors, texts } = decodeSafetensors(bytes, path);
-  const run = runSchema.safeParse(JSON.parse(texts.get(RUN) ?? 'null'));
-  if (!run.success)
-    throw new CheckpointError('E_CKPT_FORMAT', `${path}: is not the state of a pruning; begin anew, without --resume`);
-  const { accuracy, ...rest } = run.data;
-  if (rest.identity !== identity) {
-    throw new PruningError(
-      'E_RUN',
-      `${path}: is of another run, ${difference(rest.identity, identity)}; give the same arguments, another --train_url, or leave out --resume`,
-    );
-  }
-  const best = tensors.get(BEST)?.data;
-  return {
-    ...rest,
-    snapshot: decodeSnapshot(bytes, { layers, size, source: path }),
-    best: best instanceof Float32Array && accuracy !== null ? { values: best, accuracy } : undefined,
-  };
+  const advice = 'give the same arguments, another --train_url, or leave out --resume';
+  return decodeRun(bytes, { ...expected, source: path, advice });
 }
 
 const [BEST, RUN] = ['best', 'mindts.run'];

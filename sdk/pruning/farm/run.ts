@@ -26,20 +26,28 @@ export async function beginRun(
   await requireOurs(folder);
   const main = await takeOffice(folder, 'main', topics);
   try {
-    const there = await folder.take(NAME, Settings);
-    if (there === undefined) await folder.put(NAME, { settings });
-    else if (canonical(there.settings) !== canonical(settings)) {
-      const where = `${shownUrl(folder.url)} holds a run with other settings`;
-      throw new PruningError(
-        'E_RUN',
-        `${where} (${differing(there.settings, settings)}): name another run, or another folder`,
-      );
-    }
+    if (!(await isBegun(folder, settings))) await folder.put(NAME, { settings });
     return main;
   } catch (error) {
     await main.leave();
     throw error;
   }
+}
+
+/**
+ * Whether a run with these settings has been begun.
+ *
+ * @throws PruningError `E_RUN` for the folder of a run with other settings
+ */
+export async function isBegun(folder: RunFolder, settings: unknown): Promise<boolean> {
+  const there = await folder.take(NAME, Settings);
+  if (there === undefined) return false;
+  if (canonical(there.settings) === canonical(settings)) return true;
+  const where = `${shownUrl(folder.url)} holds a run with other settings`;
+  throw new PruningError(
+    'E_RUN',
+    `${where} (${differing(there.settings, settings)}): name another run, or another folder`,
+  );
 }
 
 /**
@@ -103,9 +111,17 @@ function json(bytes: Buffer): unknown {
 
 /** The names of the settings that differ, for people. */
 function differing(a: unknown, b: unknown): string {
-  const [before, now] = [a, b].map((settings) => new Map(Object.entries(Object(settings))));
+  const [before, now] = [a, b].map((settings) => new Map(leavesOf(settings)));
   const names = [...new Set([...before.keys(), ...now.keys()])];
   return names.filter((name) => canonical(before.get(name)) !== canonical(now.get(name))).join(', ');
+}
+
+/** Settings within settings, by their paths. */
+function leavesOf(settings: unknown, path: readonly string[] = []): readonly (readonly [string, unknown])[] {
+  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+    return [[path.join('.'), settings]];
+  }
+  return Object.entries(settings).flatMap(([name, value]) => leavesOf(value, [...path, name]));
 }
 
 /** As it comes back from a file, its keys in one order. */

@@ -1,0 +1,19 @@
+/**
+ * The search of pruning on a cluster: asks the evaluators for candidates, and tells the trainer what is best. The same file runs
+ *   on OpenPAI   as the third of the four jobs in configs/openpai
+ *   at home      npx mindts prune_search --work_url work
+ */
+import * as mindts from 'mindts';
+
+const spec = {
+  description: 'Searches for rates in a run of pruning on a cluster.',
+  options: {
+    ...mindts.workOptions,
+    block_size: mindts.integer({ min: 1, default: 4, description: 'candidates that an evaluator takes at once' }),
+  },
+  examples: ['npx mindts prune_search --work_url work'],
+};
+
+export default mindts.launch(import.meta.url, spec, async (args, { signal }) => {
+  await mindts.takePart(args, (run) => mindts.searchRole(run, { blockSize: args.block_size, signal }));
+});

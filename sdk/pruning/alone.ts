@@ -1,0 +1,75 @@
+/** A run on one machine: this process searches, and its state and journal lie in a folder. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { evaluateHere } from './evaluate-here.js';
+import { type Journal, openJournal } from './journal.js';
+import type { Surroundings } from './prune.js';
+import { type Generation, type RoundProblem, type Score, searchRound } from './round.js';
+import { loadRun, saveRun } from './run-state.js';
+
+/** The files of a run in its folder. */
+export const RUN_FILES = { state: 'state.safetensors', journal: 'journal.jsonl' } as const;
+
+/** Where a run on one machine lies. */
+export interface AloneOptions {
+  readonly folder: string;
+  /** Goes on from what lies there. */
+  readonly resume?: boolean;
+  /** Called after each saving, such as to copy the folder. */
+  readonly saved?: () => Promise<unknown>;
+}
+
+/**
+ * Opens it; close it at the end.
+ *
+ * @throws PruningError `E_JOURNAL` for a damaged journal; StorageError `E_WRITE`
+ */
+export async function alone({
+  folder,
+  resume = false,
+  saved,
+}: AloneOptions): Promise<Surroundings & { close(): Promise<void> }> {
+  const path = join(folder, RUN_FILES.state);
+  // What an earlier run left where it was told to work.
+  if (!resume) for (const name of Object.values(RUN_FILES)) await rm(join(folder, name), { force: true });
+  const journal: Journal = await openJournal(join(folder, RUN_FILES.journal));
+  return {
+    load: async (expected) => (resume ? loadRun(path, expected) : undefined),
+    async save(state) {
+      await saveRun(path, state);
+      await saved?.();
+    },
+    search(problem, trainer, note) {
+      const known = journal.generations.filter(({ round }) => round === problem.round);
+      const tell = progressOf(problem, note);
+      return searchRound(problem, evaluateHere(trainer, problem.snapshot), {
+        known,
+        async told(generation, best) {
+          await journal.add(generation);
+          tell(generation, best);
+        },
+      });
+    },
+    close: () => journal.close(),
+  };
+}
+
+/** Says after each generation what the best is, and how fast it goes. */
+export function progressOf(
+  { round, images, snapshot }: RoundProblem,
+  note: (text: string) => void,
+): (generation: Generation, best: Score | undefined) => void {
+  const total = snapshot.layers.reduce((sum, { size }) => sum + size, 0);
+  const started = performance.now();
+  let evaluated = 0;
+  return ({ generation, rates }, best) => {
+    evaluated += rates.length;
+    const speed = evaluated / ((performance.now() - started) / 1000);
+    const kept = best?.kept.reduce((sum, one) => sum + one, 0);
+    const found =
+      best && kept
+        ? `best ${(total / kept).toFixed(1)}× at ${((100 * best.correct) / images).toFixed(2)} %`
+        : 'none meets the constraint yet';
+    note(`round ${round}, generation ${generation}: ${found}, ${speed.toFixed(0)} candidates/s`);
+  };
+}

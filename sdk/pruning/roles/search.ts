@@ -1,0 +1,58 @@
+/** The search of a run on a cluster, the seed's LoopTest2: asks the evaluators for what a search on one machine would evaluate itself. */
+import { log } from '../../base/log.js';
+import { shownUrl } from '../../storage/url.js';
+import { progressOf } from '../alone.js';
+import { collect } from '../farm/board.js';
+import { getData } from '../farm/data.js';
+import { type Office, takeOffice, waitForEntry } from '../farm/journal.js';
+import { prunedLayers } from '../pruned-layers.js';
+import { type RoundProblem, scoreSchema, searchRound } from '../round.js';
+import { decodeSnapshot } from '../snapshot-bytes.js';
+import { holding } from './holding.js';
+import type { Joined } from './joined.js';
+import { Found, Told, Wanted } from './messages.js';
+
+/** What the search has of its own. */
+export interface SearchRoleOptions {
+  /** Candidates that an evaluator takes at once. What is found does not depend on it. */
+  readonly blockSize: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Searches for whatever rates the trainer wants, until the run is stopped.
+ *
+ * @throws PruningError `E_STOPPED` when it was; `E_TAKEN`, `E_LEASE_LOST`, `E_JOURNAL`, `E_EVALUATE`, `E_FARM_SILENT`, `E_FARM_DATA`
+ */
+export async function searchRole(
+  { folder, network, settings }: Joined,
+  { blockSize, signal }: SearchRoleOptions,
+): Promise<never> {
+  const take = (): Promise<Office> => takeOffice(folder, 'search', ['generations', 'rates']);
+  const layers = prunedLayers(network);
+  return holding(take, signal, async (office) => {
+    for (let number = office.entries('rates', Found).length; ; number++) {
+      const place = { topic: 'searches', number, schema: Wanted, signal: office.signal };
+      const { round, images, reference, goal, ...common } = await waitForEntry(folder, 'trainer', place);
+      const bytes = await getData(folder, common.snapshot);
+      const source = `${shownUrl(folder.url)}, the snapshot of round ${round}`;
+      const snapshot = decodeSnapshot(bytes, { layers, size: network.parameterCount, source });
+      const problem: RoundProblem = { round, snapshot, settings, images, reference, goal: goal ?? undefined };
+      const tell = progressOf(problem, (text) => log.info(text));
+      const { rates, score, evaluated } = await searchRound(
+        problem,
+        (asked, { generation }) =>
+          collect(office, { round, generation, blockSize, common, candidates: [...asked] }, { schema: scoreSchema }),
+        {
+          known: office.entries('generations', Told).filter((told) => told.round === round),
+          async told(generation, best) {
+            await office.append('generations', generation);
+            tell(generation, best);
+          },
+        },
+      );
+      const found = rates?.map((rate) => rate ?? null) ?? null;
+      await office.append('rates', { round, rates: found, score: score ?? null, evaluated });
+    }
+  });
+}
