@@ -61,10 +61,10 @@ export function startRole(t: Test, cluster: Cluster, role: Role, more: readonly 
 }
 
 /**
- * Plays a run to its end; whoever is killed is started again.
+ * Plays a run to its end; whoever is killed, or ended by SIGTERM, is started again.
  *
- * @param kill told of each generation that the search has told: which role is to be killed now
- * @returns the roles that were killed, and what those who came to an end said
+ * @param kill asked at each generation that the search tells, and told how many have been ended: which role is to be ended now, by SIGKILL where it does not say otherwise
+ * @returns the roles that were ended so, and what those who came to an end said
  */
 export async function play(
   t: Test,
@@ -72,14 +72,17 @@ export async function play(
   {
     cast = ['main', 'trainer', 'search', 'evaluator', 'evaluator', 'evaluator'],
     kill = () => undefined,
-  }: { readonly cast?: readonly Role[]; readonly kill?: () => Role | undefined } = {},
+  }: {
+    readonly cast?: readonly Role[];
+    readonly kill?: (ended: number) => Role | readonly [Role, 'SIGTERM'] | undefined;
+  } = {},
 ): Promise<{ readonly killed: readonly Role[]; readonly outputs: readonly string[] }> {
   const alive: { readonly role: Role; readonly running: Running }[] = [];
   const [killed, outputs]: [Role[], string[]] = [[], []];
   function onLine(line: string): void {
     if (!/^round \d+, generation \d+: /.test(line)) return;
-    const role = kill();
-    alive.find((other) => other.role === role)?.running.child.kill('SIGKILL');
+    const [role, signal] = [kill(killed.length)].flat();
+    alive.find((other) => other.role === role)?.running.child.kill(signal === 'SIGTERM' ? signal : 'SIGKILL');
   }
   async function keepUp(role: Role): Promise<void> {
     for (;;) {
@@ -89,7 +92,9 @@ export async function play(
       if (role === 'search' && stdout !== null) createInterface(stdout).on('line', onLine);
       const ended = await one.running.ended;
       alive.splice(alive.indexOf(one), 1);
-      if (ended.code === 'SIGKILL') {
+      // 128 + 15: it has left its place in order.
+      if (ended.code === 143) t.match(ended.stderr, `the ${role} has left its place`);
+      if (ended.code === 'SIGKILL' || ended.code === 143) {
         killed.push(role);
         continue;
       }

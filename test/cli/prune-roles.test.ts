@@ -98,6 +98,19 @@ test('four roles and three evaluators, each role killed twice, end with the bits
   t.match(other.stderr, /work-killed\/default holds a run with other settings \(settings\.seed\): name another run/);
 });
 
+test('each role told to end by SIGTERM in the middle leaves its place in order, and the run goes on to the same bits', async (t) => {
+  const here = cluster('ended');
+  const plan: Role[] = ['trainer', 'search', 'evaluator', 'main'];
+  let told = 0;
+  const kill = (): readonly [Role, 'SIGTERM'] | undefined => {
+    const role = ++told % 3 === 0 ? plan.shift() : undefined;
+    return role && [role, 'SIGTERM'];
+  };
+  const { killed } = await play(t, here, { kill, cast: ['main', 'trainer', 'search', 'evaluator'] });
+  t.same(killed.toSorted(), ['evaluator', 'main', 'search', 'trainer']);
+  requireSame(t, here.trainUrl, join(root, 'out-alone'));
+});
+
 test('who is there, and what is not allowed, while a run waits for its trainer', async (t) => {
   const here = cluster('waiting', SHORT);
   const main = startRole(t, here, 'main');
