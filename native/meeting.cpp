@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "communicator.h"
+#include "hello.h"
 
 namespace mindts {
 namespace {
@@ -21,29 +22,6 @@ constexpr double connect_seconds = 30;
 constexpr int retry_milliseconds = 100;
 constexpr size_t most_strangers = 256;
 constexpr int most_named = 8;
-constexpr uint16_t version = 1;
-constexpr char magic[4] = {'m', 'd', 't', 's'};
-
-enum Purpose : uint8_t { control, data };
-
-// What who connects says first.
-struct Hello {
-  char magic[4];
-  uint16_t version;
-  uint8_t purpose;
-  uint8_t token_length;
-  int32_t from, to, size;
-  // Where it listens itself.
-  int32_t port;
-  char token[256];
-};
-
-// What it hears.
-struct Answer {
-  char magic[4];
-  uint8_t is_welcome;
-  char why[251];
-};
 
 struct Stranger {
   Descriptor connection;
@@ -131,7 +109,7 @@ class Meeting {
         Descriptor connection = connect_to(host, invited_.port, limit_, why);
         if (!connection) continue;
         const std::string place = host + ":" + std::to_string(invited_.port);
-        switch (introduce(connection, 0, control, std::min(limit_, after(handshake_seconds)), why)) {
+        switch (introduce(connection, hello_to(0, control), std::min(limit_, after(handshake_seconds)), why)) {
           case Reply::welcome:
             peers_[0].address = address_of(connection);
             peers_[0].control = std::move(connection);
@@ -160,7 +138,7 @@ class Meeting {
     const std::string& address = places_[peer].address;
     std::string why;
     Descriptor connection = connect_to(address, places_[peer].port, limit, why);
-    if (connection && introduce(connection, peer, purpose, limit, why) == Reply::welcome) {
+    if (connection && introduce(connection, hello_to(peer, purpose), limit, why) == Reply::welcome) {
       if (purpose == control) peers_[peer].address = address;
       return connection;
     }
@@ -168,35 +146,18 @@ class Meeting {
          std::to_string(places_[peer].port) + " (" + why + "): the machines of a job must reach one another at every port");
   }
 
-  enum class Reply { welcome, refused, foreign, none };
-
-  Reply introduce(const Descriptor& connection, int to, Purpose purpose, Time limit, std::string& why) {
+  Hello hello_to(int rank, Purpose purpose) const {
     Hello hello{};
     std::memcpy(hello.magic, magic, sizeof magic);
     hello.version = version;
     hello.purpose = purpose;
     hello.from = rank_;
-    hello.to = to;
+    hello.to = rank;
     hello.size = size_;
     hello.port = port_of(listener_);
     hello.token_length = static_cast<uint8_t>(invited_.token.size());
     std::memcpy(hello.token, invited_.token.data(), invited_.token.size());
-    why = "it does not answer";
-    // A connection just made has room for so little.
-    if (send(connection.get(), &hello, sizeof hello, no_signal) != sizeof hello) return Reply::none;
-    Answer answer;
-    for (size_t heard = 0; heard < sizeof answer;) {
-      if (!becomes_ready(connection, POLLIN, limit)) return Reply::none;
-      const ssize_t n = recv(connection.get(), reinterpret_cast<char*>(&answer) + heard, sizeof answer - heard, 0);
-      if (n < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-      if (n <= 0) return heard > 0 && heard < sizeof magic ? Reply::foreign : Reply::none;
-      heard += n;
-      if (std::memcmp(answer.magic, magic, std::min(heard, sizeof magic)) != 0) return Reply::foreign;
-    }
-    if (answer.is_welcome) return Reply::welcome;
-    answer.why[sizeof answer.why - 1] = 0;
-    why = answer.why;
-    return Reply::refused;
+    return hello;
   }
 
   // Receives ranks and what they say, until it is done.

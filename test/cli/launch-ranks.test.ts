@@ -27,7 +27,7 @@ function lines({ stderr }: Ended): readonly string[] {
 const SAYING = `const { RANK_ID } = process.env;
 for (const [name, code] of [['SIGINT', 130], ['SIGTERM', 143]]) process.on(name, () => {
   console.log('rank', RANK_ID, 'got', name);
-  if (!process.argv.includes('stay')) setTimeout(() => process.exit(code), 300);
+  if (!process.argv.includes('stay')) process.exit(code);
 });
 console.log('rank', RANK_ID, 'ready');
 ${HANG}`;
@@ -129,9 +129,13 @@ test('SIGINT and SIGTERM go to every rank, once, also when the whole group of th
     ['SIGTERM', 143],
   ] as const) {
     const { file, cache } = script(t, SAYING);
-    const job = start(['launch', '--nproc', '2', file], { cache, detached: true });
+    // They stay, so that a signal that came twice would be seen, until a second one of the launcher's ends them.
+    const job = start(['launch', '--nproc', '2', file, 'stay'], { cache, detached: true });
     await bothReady(job);
     process.kill(-(job.child.pid ?? Number.NaN), signal);
+    await job.seen(/rank 0 got/);
+    await job.seen(/rank 1 got/);
+    job.child.kill(signal);
     const ended = await job.ended;
     t.match(ended, { code, stderr: NOTHING });
     t.strictSame(signalsIn(ended), [`rank 0 got ${signal}`, `rank 1 got ${signal}`]);

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { freePlace } from './processes.js';
+import { freePlace } from './rank-orders.js';
 import { startRank } from './ranks.js';
 
 test('a rank that waits for others to come exits when it is told to', async (t) => {

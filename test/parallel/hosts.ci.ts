@@ -6,7 +6,7 @@ import t from 'tap';
 import { writeDigits } from '../../datasets/digits.js';
 import { packageRoot } from '../../sdk/base/package.js';
 import { makeHosts, noHosts } from './hosts.js';
-import { type Answer, freePlace, type Order, startMpi, startRank, tellAll } from './processes.js';
+import { type Answer, freePlace, type Order, startMpi, startRank, tellAll } from './rank-orders.js';
 import { hashOfSum, LENGTHS } from './sums.js';
 
 const HOSTS = 4;

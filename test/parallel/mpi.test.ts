@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { test } from 'tap';
 import { loadLibrary } from '../../sdk/engine/native/library.js';
-import { type Answer, type Order, startMpi, startRank } from './processes.js';
+import { type Answer, type Order, startMpi, startRank } from './rank-orders.js';
 import { hashOfSum, LENGTHS } from './sums.js';
 
 const skip = spawnSync('mpirun', ['--version']).status !== 0 && 'mpirun not installed (Debian: openmpi-bin)';

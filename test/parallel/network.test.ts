@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { test } from 'tap';
 import { z } from 'zod';
-import { freePlace, startJob, startRank, tellAll } from './processes.js';
+import { freePlace, startJob, startRank, tellAll } from './rank-orders.js';
 import { hashOfSum, LENGTHS } from './sums.js';
 
 for (const size of [2, 3, 5]) {

@@ -1,106 +1,115 @@
 /** Ranks of one machine that exchange numbers through shared memory. */
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chownSync, existsSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'tap';
-import { type StartedRank, startRank } from './ranks.js';
+import { type Test, test } from 'tap';
+import { type RankProcess, startJob, startRank, tellAll } from './rank-orders.js';
+import { hashOfSum, LENGTHS } from './sums.js';
 
-function start(path: string, rank: number, size: number, ...rest: readonly (string | number)[]): StartedRank {
-  return startRank('memory-child.js', [path, `${rank}`, `${size}`, ...rest.map(String)], { env: {} });
+/** Where the ranks of one job meet. */
+function place(t: Test): { readonly kind: 'memory'; readonly path: string } {
+  return { kind: 'memory', path: join(t.testdir(), 'job') };
 }
 
-async function linesOf(ranks: readonly StartedRank[]): Promise<readonly (readonly string[])[]> {
-  return (await Promise.all(ranks.map(({ ended }) => ended))).map(({ lines }) => lines);
+async function died(rank: RankProcess): Promise<void> {
+  const ended = once(rank.child, 'close');
+  rank.kill('SIGKILL');
+  await ended;
 }
 
 test('sums are the same bits on every rank, and those of adding rank by rank', async (t) => {
-  const sizes = [1, 16, 1000, 65_536, 65_537, 200_001];
   for (const size of [2, 3, 5]) {
-    const path = join(t.testdir(), 'job');
-    const calls = sizes.map((n) => `reduce:${n}`);
+    const rendezvous = place(t);
     // Whoever comes first waits for rank 0.
-    const ranks = Array.from({ length: size }, (_, i) => start(path, size - 1 - i, size, 60, ...calls));
-    const all = await linesOf(ranks);
-    for (const lines of all) t.same(lines, all[0]);
-    for (const [i, n] of sizes.entries()) {
-      let sum = Math.fround(Math.sin(n - 1));
-      for (let r = 1; r < size; r++) sum = Math.fround(sum + Math.fround(Math.sin(n - 1 + 1000 * r)));
-      t.equal(Number(all[0][i + 1].split(' ')[1]), sum, `${n} numbers`);
+    const ranks = await startJob(t, size, rendezvous);
+    t.notOk(existsSync(rendezvous.path), 'nothing is left once all have come');
+    for (const count of [...LENGTHS, 65_536, 65_537]) {
+      t.same(
+        await tellAll(ranks, { kind: 'sum', count }),
+        Array(size).fill(hashOfSum(size, count)),
+        `${count} numbers`,
+      );
     }
-    t.notOk(existsSync(path), 'nothing is left');
   }
 });
 
 test('bytes are gathered and broadcast, however many', async (t) => {
-  const path = join(t.testdir(), 'job');
-  const calls = ['gather:1', 'broadcast:1', 'gather:300000', 'broadcast:600000', 'gather:0'];
-  const all = await linesOf([0, 1, 2].map((rank) => start(path, rank, 3, 60, ...calls)));
-  for (const lines of all)
-    t.same(lines, ['joined', 'true,true,true', 'true', 'true,true,true', 'true', 'true,true,true']);
+  const ranks = await startJob(t, 3, place(t));
+  for (const count of [0, 1, 300_000]) {
+    const own = ranks.map((_, id) => Array.from({ length: count }, (__, i) => (i + id) & 255));
+    const gathered = await Promise.all(ranks.map((rank, id) => rank.tell({ kind: 'gather', bytes: own[id] })));
+    for (const { value } of gathered) t.strictSame(value, own, `${count} bytes of each`);
+    const sent = await Promise.all(ranks.map((rank, id) => rank.tell({ kind: 'broadcast', bytes: own[id] })));
+    for (const { value } of sent) t.strictSame(value, own[0], `${count} bytes of rank 0`);
+  }
 });
 
 test('a rank that does not come is named, by those who wait for it', async (t) => {
-  const path = join(t.testdir(), 'job');
-  const [zero, two] = await linesOf([start(path, 0, 3, 1), start(path, 2, 3, 30)]);
-  t.same(zero, ['E_RANKS_JOIN rank 1 did not come within 1 s']);
-  t.match(two[0], /^E_RANKS_JOIN rank 0 \(process \d+\) (died|has left the job)$/);
-  t.notOk(existsSync(path));
+  const rendezvous = place(t);
+  const [zero, two] = [
+    startRank(t, { id: 0, size: 3, rendezvous, seconds: 1 }),
+    startRank(t, { id: 2, size: 3, rendezvous, seconds: 30 }),
+  ];
+  t.match(await zero.next(), { code: 'E_RANKS_JOIN', message: 'rank 1 did not come within 1 s' });
+  t.match(await two.next(), {
+    code: 'E_RANKS_JOIN',
+    message: /^rank 0 (\(process \d+\) (died|has left the job)|did not come within 30 s)$/,
+  });
+  t.notOk(existsSync(rendezvous.path));
 });
 
 test('what a job that is dead has left, or a file of another kind, is passed over', async (t) => {
-  const path = join(t.testdir(), 'job');
-  const dead = start(path, 0, 2, 60);
-  const waiting = start(path, 1, 3, 60);
-  t.match((await waiting.ended).lines, ['E_RANKS_JOIN rank 0 is one of 2 ranks, rank 1 one of 3']);
-  dead.kill('SIGKILL');
-  await dead.ended;
-  t.ok(existsSync(path), 'it was killed before it could remove its file');
-  t.same(
-    await linesOf([start(path, 1, 2, 60, 'reduce:5'), start(path, 0, 2, 60, 'reduce:5')]).then(([a]) => a.length),
-    2,
-  );
+  const rendezvous = place(t);
+  const dead = startRank(t, { id: 0, size: 2, rendezvous });
+  const other = startRank(t, { id: 1, size: 3, rendezvous });
+  t.match(await other.next(), { message: 'rank 0 is one of 2 ranks, rank 1 one of 3' });
+  await died(dead);
+  t.ok(existsSync(rendezvous.path), 'it was killed before it could remove its file');
+  const ranks = await startJob(t, 2, rendezvous);
+  t.same(await tellAll(ranks, { kind: 'sum', count: 5 }), Array(2).fill(hashOfSum(2, 5)));
 
-  writeFileSync(path, 'x'.repeat(10_000));
-  const [only] = await linesOf([start(path, 1, 2, 1)]);
-  t.same(only, ['E_RANKS_JOIN rank 0 did not come within 1 s']);
+  writeFileSync(rendezvous.path, 'x'.repeat(10_000));
+  const late = startRank(t, { id: 1, size: 2, rendezvous, seconds: 1 });
+  t.match(await late.next(), { message: 'rank 0 did not come within 1 s' });
 });
 
 test('two processes cannot be the same rank', async (t) => {
-  const path = join(t.testdir(), 'job');
-  const first = start(path, 1, 3, 60, 'gather:1');
-  const other = start(path, 1, 3, 60, 'gather:1');
-  const zero = start(path, 0, 3, 60, 'gather:1');
-  const loser = await Promise.race([first.ended, other.ended]);
-  t.match(loser.lines[0], /^E_RANKS_JOIN rank 1 is there already: process \d+$/);
-  const second = await start(path, 0, 3, 60).ended;
-  t.match(second.lines[0], /^E_RANKS_JOIN rank 0 is there already: process \d+$/);
-  const [lines] = await linesOf([zero, start(path, 2, 3, 60, 'gather:1')]);
-  t.same(lines, ['joined', 'true,true,true']);
+  const rendezvous = place(t);
+  const zero = startRank(t, { id: 0, size: 3, rendezvous });
+  const twins = [1, 1].map((id) => startRank(t, { id, size: 3, rendezvous }));
+  const first = twins.map((rank) => rank.next());
+  t.match(await Promise.race(first), { message: /^rank 1 is there already: process \d+$/ });
+  const again = startRank(t, { id: 0, size: 3, rendezvous });
+  t.match(await again.next(), { message: /^rank 0 is there already: process \d+$/ });
+  const two = startRank(t, { id: 2, size: 3, rendezvous });
+  t.match([await zero.next(), await two.next()], [{ pid: Number }, { pid: Number }]);
+  t.equal((await Promise.all(first)).filter(({ pid }) => pid !== undefined).length, 1);
 });
 
 test('a rank that gives up, leaves or dies while others wait for it is named', async (t) => {
-  const path = join(t.testdir(), 'job');
-  const [, gaveUp] = await linesOf([
-    start(path, 0, 2, 60, 'abandon:the disk is full'),
-    start(path, 1, 2, 60, 'gather:1'),
-  ]);
-  t.same(gaveUp, ['joined', 'E_RANK_LOST rank 0 gave up: the disk is full']);
-  const [, left] = await linesOf([start(path, 0, 2, 60), start(path, 1, 2, 60, 'gather:1')]);
-  t.match(left[1], /^E_RANK_LOST rank 0 \(process \d+\) has left the job$/);
-  const ranks = [
-    start(path, 0, 3, 60, 'gather:1', 'hang'),
-    ...[1, 2].map((r) => start(path, r, 3, 60, 'gather:1', 'reduce:9')),
-  ];
-  await ranks[0].said(/true/);
-  ranks[0].kill('SIGKILL');
-  for (const lines of (await linesOf(ranks)).slice(1)) t.match(lines[2], /^E_RANK_LOST rank 0 \(process \d+\) died$/);
+  const sum = { kind: 'sum', count: 9 };
+  for (const [order, message] of [
+    [{ kind: 'abandon', reason: 'the disk is full' }, /^rank 0 gave up: the disk is full$/],
+    [{ kind: 'leave' }, /^rank 0 \(process \d+\) has left the job$/],
+  ] as const) {
+    const [zero, one] = await startJob(t, 2, place(t));
+    await zero.tell(order);
+    t.match(await one.tell(sum), { code: 'E_RANK_LOST', message });
+  }
+  const [zero, ...others] = await startJob(t, 3, place(t));
+  const waiting = tellAll(others, sum);
+  await died(zero);
+  const message = /^rank 0 \(process \d+\) died$/;
+  t.match(await waiting, [message, message]);
+  t.match(await tellAll(others, sum), [message, message], 'then and ever after');
 });
 
 test('a rank that makes another call than the others is told so', async (t) => {
-  const path = join(t.testdir(), 'job');
-  const all = await linesOf([start(path, 0, 2, 60, 'gather:4'), start(path, 1, 2, 60, 'reduce:1')]);
-  for (const lines of all) t.match(lines[1], /makes another call than rank \d: all ranks must do the same/);
+  const [zero, one] = await startJob(t, 2, place(t));
+  const answers = await Promise.all([zero.tell({ kind: 'gather', bytes: [1] }), one.tell({ kind: 'sum', count: 1 })]);
+  for (const { message } of answers) t.match(message, /makes another call than rank \d: all ranks must do the same/);
 });
 
 test('shared memory that is full is an error, not a crash', {
@@ -112,16 +121,16 @@ test('shared memory that is full is an error, not a crash', {
     spawnSync('umount', [folder]);
     rmdirSync(folder);
   });
-  const [lines] = await linesOf([start(join(folder, 'job'), 0, 2, 5)]);
-  t.match(lines[0], /^E_RANKS_JOIN .*No space left on device \(1 MiB of shared memory are needed\)$/);
+  const zero = startRank(t, { id: 0, size: 2, rendezvous: { kind: 'memory', path: join(folder, 'job') } });
+  t.match(await zero.next(), { message: /No space left on device \(1 MiB of shared memory are needed\)$/ });
 });
 
 test('a file of another user is not trusted', {
   skip: process.getuid?.() !== 0 && 'giving away needs root',
 }, async (t) => {
-  const path = join(t.testdir(), 'job');
-  writeFileSync(path, 'x'.repeat(10_000));
-  chownSync(path, 1234, 1234);
-  const [lines] = await linesOf([start(path, 1, 2, 5)]);
-  t.match(lines[0], /belongs to another user$/);
+  const rendezvous = place(t);
+  writeFileSync(rendezvous.path, 'x'.repeat(10_000));
+  chownSync(rendezvous.path, 1234, 1234);
+  const one = startRank(t, { id: 1, size: 2, rendezvous });
+  t.match(await one.next(), { message: /belongs to another user$/ });
 });

@@ -1,7 +1,7 @@
 /**
  * One rank of a job, which does what it is told:
  *
- *     node network-child.js '{"id":0,"size":2,"rendezvous":{…},"seconds":30,"orders":[…]}'
+ *     node communicator-child.js '{"id":0,"size":2,"rendezvous":{…},"seconds":30,"orders":[…]}'
  *
  * Without `orders` it takes them from its input, a line each; it answers with a line each. Under mpirun, which hands no input on,
  * `orders` holds a list for each rank, and id and size are MPI's.
@@ -24,6 +24,7 @@ const Order = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('pause') }),
 ]);
 const Place = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('memory'), path: z.string() }),
   z.object({ kind: z.literal('network'), host: z.string(), port: z.number(), token: z.string() }),
   z.object({ kind: z.literal('mpi') }),
 ]);

@@ -9,7 +9,7 @@ import { packageRoot } from '../../sdk/base/package.js';
 import type { Rendezvous } from '../../sdk/parallel/rendezvous.js';
 
 /** As the build has compiled it. */
-const RANK = join(packageRoot, 'dist/test/parallel/network-child.js');
+const RANK = join(packageRoot, 'dist/test/parallel/communicator-child.js');
 
 const Answer = z.object({
   id: z.number(),
@@ -24,7 +24,7 @@ const Answer = z.object({
 /** What a rank says. */
 export type Answer = z.infer<typeof Answer>;
 
-/** What a rank is to do: see network-child.ts. */
+/** What a rank is to do: see communicator-child.ts. */
 export type Order = { readonly kind: string } & Readonly<Record<string, unknown>>;
 
 /** One of a job's ranks. */
