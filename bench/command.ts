@@ -44,9 +44,13 @@ export async function peakMemoryOf(args: readonly string[], cache: string): Prom
 export function startChild(
   command: string,
   args: readonly string[],
-  { stdio, env }: { readonly stdio: StdioOptions; readonly env?: Readonly<Record<string, string>> },
+  {
+    stdio,
+    env,
+    cwd,
+  }: { readonly stdio: StdioOptions; readonly env?: Readonly<Record<string, string>>; readonly cwd?: string },
 ): ChildProcess {
-  const child = spawn(command, args, { stdio, env: { ...process.env, ...env } });
+  const child = spawn(command, args, { stdio, cwd, env: { ...process.env, ...env } });
   const kill = (): boolean => child.kill('SIGKILL');
   process.prependListener('exit', kill);
   child.once('close', () => process.off('exit', kill));

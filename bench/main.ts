@@ -1,6 +1,5 @@
 /** `npm run bench`: measures what this package promises, beside PyTorch where `python3` has it. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeDigits } from '../datasets/digits.js';
 import { makeZip } from '../sdk/archive/make-zip.js';
@@ -16,6 +15,7 @@ import { mnist } from '../sdk/dataset/mnist.js';
 import { prepareData } from '../sdk/platform/prepare.js';
 import { type Bench, figures } from './figures.js';
 import { judge, type Row, table } from './report.js';
+import { temporaryFolder, warnWhereBusy } from './workplace.js';
 
 const names = Object.keys(figures);
 const options = {
@@ -37,9 +37,7 @@ async function main(): Promise<void> {
   if (wrong !== undefined) {
     throw new ArgumentError('E_FIGURE', `--only ${wrong}: no such figure; there are ${names.join(', ')}`);
   }
-  if (loadavg()[0] > availableParallelism() / 2) {
-    log.warn(`this machine is busy (load ${loadavg()[0].toFixed(1)}): these figures will not be worth keeping`);
-  }
+  warnWhereBusy();
   const rows = await measure(chosen, await prepare(values.data_url, values.quick ? 1 : 3));
   const results = Object.fromEntries(rows.map(({ name, result }) => [name, result]));
   console.log(values.json ? JSON.stringify(results, undefined, 2) : table(rows));
@@ -66,10 +64,7 @@ async function measure(chosen: readonly string[], bench: Bench): Promise<readonl
 
 /** Everything lies in a temporary folder, the work folders of `mindts` too; it goes when this process ends. */
 async function prepare(dataUrl: string | undefined, repeats: number): Promise<Bench> {
-  const folder = mkdtempSync(join(tmpdir(), 'mindts-bench-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
-  process.once('SIGINT', () => process.exit(130));
-  process.once('SIGTERM', () => process.exit(143));
+  const folder = temporaryFolder();
   process.env['MINDTS_CACHE'] = join(folder, 'cache');
 
   const beside = join(packageRoot, '..', 'shared', 'data', 'MNISTData.zip');

@@ -1,20 +1,12 @@
 /** The figures, in the order of the table. A race gives two: a rate, and the memory that it took. */
 import { log } from '../../sdk/base/log.js';
 import { noSwift, startSwift } from '../../test/services/swift.js';
-import type { Facts, Measurement } from '../report.js';
+import type { Line } from '../lines.js';
 import { localRaces } from './local.js';
 import { BUCKET, objectRaces, oursAt } from './objects.js';
 import { type Race, run } from './race.js';
 import { resumption } from './resumption.js';
 import type { Sizes } from './sizes.js';
-
-/** A line of the table. */
-export interface Line {
-  /** Follows the figure's name. */
-  readonly suffix: string;
-  readonly facts: Facts;
-  readonly measurement: Measurement;
-}
 
 export interface Figure {
   measure(repeats: number): Promise<readonly Line[]>;

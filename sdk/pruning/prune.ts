@@ -123,7 +123,7 @@ function emptyState(trainer: PruneTrainer): Omit<RunState, 'identity'> {
 }
 
 /** What the round at this iteration has to find; undefined where there is nothing to choose, since all that is kept may stay. */
-async function problemOf(trainer: PruneTrainer, settings: PruneSettings): Promise<RoundProblem | undefined> {
+export async function problemOf(trainer: PruneTrainer, settings: PruneSettings): Promise<RoundProblem | undefined> {
   const { iteration } = trainer;
   const snapshot = trainer.snapshot();
   const { total, kept } = compressionOf(snapshot.layers, snapshot.mask);
