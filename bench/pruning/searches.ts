@@ -20,7 +20,7 @@ const options = {
   seeds: integer({ min: 1, default: 10, description: 'runs of each search' }),
   budgets: text({ default: '160,1600', placeholder: 'N,N', description: 'candidates that each may evaluate' }),
   quick: flag({ description: 'the test functions alone' }),
-  json: flag({ description: 'print what every run found' }),
+  json: flag({ description: 'print what every run found, null for nothing' }),
 };
 
 const argv = process.argv.slice(2);
