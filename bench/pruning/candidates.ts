@@ -10,26 +10,32 @@ import { besidePeer } from '../peer.js';
 import type { PruneBench, PruneFigure } from './figures.js';
 import { loadTrained } from './inputs.js';
 
-/** How much of the network candidates leave out. */
-const DENSITIES: Readonly<Record<string, { readonly ratio: number; readonly title: string }>> = {
-  dense: { ratio: 1, title: 'that keep everything' },
-  '18x': { ratio: 18, title: 'of about 18×' },
-  '60x': { ratio: 60, title: 'of about 60×' },
+/** How much of the network candidates leave out, and in how many generations of ten they are scored: some tenths of a second. */
+const DENSITIES: Readonly<Record<string, Density>> = {
+  dense: { ratio: 1, title: 'that keep everything', generations: 20 },
+  '18x': { ratio: 18, title: 'of about 18×', generations: 60 },
+  '60x': { ratio: 60, title: 'of about 60×', generations: 300 },
 };
+
+interface Density {
+  readonly ratio: number;
+  readonly title: string;
+  readonly generations: number;
+}
 
 /** By the names that `--only` and `--json` use: `candidates_18x` has lines for 1 thread, 2 threads, and the second beside the first. */
 export const candidateFigures: Readonly<Record<string, PruneFigure>> = Object.fromEntries(
-  Object.entries(DENSITIES).map(([name, { ratio, title }]) => [
+  Object.entries(DENSITIES).map(([name, density]) => [
     `candidates_${name}`,
     async (bench: PruneBench): Promise<readonly Line[]> => {
-      const one = await open(bench, ratio, 1);
-      const two = await open(bench, ratio, 2);
+      const one = await open(bench, density, 1);
+      const two = await open(bench, density, 2);
       try {
         const scaling: number[] = [];
         for (let i = 0; i < bench.repeats; i++) scaling.push((await seconds(one.score)) / (await seconds(two.score)));
         return [
-          await rate(one.score, { ratio, title, threads: 1, repeats: bench.repeats }),
-          await rate(two.score, { ratio, title, threads: 2, repeats: bench.repeats }),
+          await rate(one.score, { ...density, threads: 1, repeats: bench.repeats }),
+          await rate(two.score, { ...density, threads: 2, repeats: bench.repeats }),
           {
             suffix: '_scaling',
             facts: { title: 'the same, 2 threads beside 1', unit: '×', target: { is: '≥', limit: 1.8 } },
@@ -44,18 +50,13 @@ export const candidateFigures: Readonly<Record<string, PruneFigure>> = Object.fr
   ]),
 );
 
-const [IMAGES, AT_ONCE, CALLS] = [1000, 10, 10];
+const [IMAGES, AT_ONCE] = [1000, 10];
 
 async function rate(
   score: () => Promise<void>,
-  {
-    ratio,
-    title,
-    threads,
-    repeats,
-  }: { readonly ratio: number; readonly title: string; readonly threads: number; readonly repeats: number },
+  { ratio, title, generations, threads, repeats }: Density & { readonly threads: number; readonly repeats: number },
 ): Promise<Line> {
-  const count = AT_ONCE * CALLS;
+  const count = AT_ONCE * generations;
   const args = [String(threads), String(ratio)];
   // The peer is told to score ten: it is slower by orders of magnitude.
   const task = { script: 'torch_candidates.py', args, command: String(AT_ONCE), repeats };
@@ -75,7 +76,7 @@ async function rate(
 /** Candidates whose layers keep one of so many parameters together, each in proportions of its own. */
 async function open(
   { inputs }: PruneBench,
-  ratio: number,
+  { ratio, generations }: Density,
   threads: number,
 ): Promise<{ readonly score: () => Promise<void>; close(): void }> {
   const settings = await settingsFor('lenet300-100', { search_images: IMAGES });
@@ -88,7 +89,7 @@ async function open(
   const rates = Array.from({ length: AT_ONCE }, (_, i) => raisedTo(apart(i), aim));
   const evaluate = evaluateHere(trainer, snapshot);
   const score = async (): Promise<void> => {
-    for (let generation = 0; generation < CALLS; generation++) await evaluate(rates, { round: 0, generation });
+    for (let generation = 0; generation < generations; generation++) await evaluate(rates, { round: 0, generation });
   };
   // The images are put together once, before the first.
   await evaluate(rates, { round: 0, generation: 0 });

@@ -26,7 +26,7 @@ export type PrunedNetwork = keyof typeof PUBLISHED;
 export interface Inputs {
   /** Where commands run. */
   readonly folder: string;
-  /** Whether it is all there: MNIST, and the published networks. Else targets are not judged. */
+  /** Whether it is all there: MNIST, and the published networks. Else targets that speak of them are not judged. */
   readonly isPublished: boolean;
   /** The data's name in the folder. */
   readonly zip: string;
@@ -59,8 +59,10 @@ export async function findInputs(folder: string, from?: string): Promise<Inputs>
   for (const name of Object.values(PUBLISHED)) if (hasMnist && (await link(name))) published.add(name);
   const isPublished = hasMnist && published.size === Object.keys(PUBLISHED).length;
   const where = '(--data_folder names a folder with them)';
-  if (!hasMnist) log.warn(`no MNIST here ${where}: measuring with the built-in digits; no target is judged`);
-  else if (!isPublished) log.warn(`not all published networks are here ${where}: no target is judged`);
+  if (!hasMnist)
+    log.warn(`no MNIST here ${where}: measuring with the built-in digits; targets that speak of MNIST are not judged`);
+  else if (!isPublished)
+    log.warn(`not all published networks are here ${where}: targets that speak of them are not judged`);
   const zip = hasMnist ? ZIP : await drawDigits(folder);
   return {
     folder,

@@ -24,7 +24,7 @@ tap.before(async () => {
   inputs = await findInputs(folder, data);
 });
 
-test('where a published network is missing it is trained, and no target is judged', async (t) => {
+test('where a published network is missing it is trained, and no target that speaks of it is judged', async (t) => {
   t.equal(inputs.isPublished, false);
   t.equal(inputs.zip, 'MNISTData.zip');
   t.equal(await inputs.checkpointOf('lenet300-100'), 'lenet300-100.ckpt');
