@@ -52,10 +52,17 @@ export function decodeNpy(bytes: Uint8Array, source: string): readonly number[] 
 export function encodeAnswer({ vector, fitness }: Answer): Uint8Array {
   const data = Buffer.from(Float64Array.from(vector).buffer).toString('latin1');
   const bytes = Buffer.from(data);
-  const inner = pickledArray(vector.length, ['f8', '<', 0], [
-    // Bytes that are bytes in Python 2 and in Python 3.
-    ...[GLOBAL('_codecs', 'encode'), Buffer.from('X'), uint32(bytes.length), bytes, short('latin1'), '\x86R'],
-  ]);
+  const inner = pickledArray(
+    vector.length,
+    ['f8', '<', 0],
+    [
+      // Bytes that are bytes in Python 2 and in Python 3.
+      `${called('_codecs', 'encode')}X`,
+      uint32(bytes.length),
+      bytes,
+      `${short('latin1')}\x86R`,
+    ],
+  );
   const double = Buffer.alloc(8);
   double.writeDoubleBE(fitness);
   const outer = pickledArray(2, ['O8', '|', 63], [']', '(', inner, 'G', double, 'e']);
@@ -70,7 +77,10 @@ export function encodeAnswer({ vector, fitness }: Answer): Uint8Array {
 export function decodeAnswer(bytes: Uint8Array, source: string): Answer {
   const { type, shape, data } = readHeader(bytes, source);
   if (type !== '|O' || shape.length !== 1 || shape[0] !== 2) {
-    throw malformed(source, `${type} of the shape (${shape.join(', ')}) where two objects belong, a vector and its fitness`);
+    throw malformed(
+      source,
+      `${type} of the shape (${shape.join(', ')}) where two objects belong, a vector and its fitness`,
+    );
   }
   const pickled = readPickle(data, source);
   const [vector, fitness] = pickled instanceof NumpyArray ? pickled.items.map(numbersIn) : [];
@@ -88,7 +98,8 @@ function numbersIn(item: Pickled): readonly number[] | undefined {
 
 /** No file of the seed's has a longer one. */
 const LONGEST_HEADER = 4096;
-const HEADER = /^\{'descr': '([^'\\]{1,8})', 'fortran_order': (True|False), 'shape': \(((?:\d{1,9}L?,? ?)*)\), ?\} *\n?$/;
+const HEADER =
+  /^\{'descr': '([^'\\]{1,8})', 'fortran_order': (True|False), 'shape': \(((?:\d{1,9}L?,? ?)*)\), ?\} *\n?$/;
 
 function readHeader(
   bytes: Uint8Array,
@@ -129,16 +140,13 @@ function pickledArray(
   [type, order, flags]: readonly [string, string, number],
   data: readonly Piece[],
 ): Uint8Array {
-  return joined([
-    ...[GLOBAL('numpy.core.multiarray', '_reconstruct'), GLOBAL('numpy', 'ndarray'), 'K\x00\x85', short('b'), '\x87R'],
-    ...['(', 'K\x01', 'J', uint32(length), '\x85'],
-    ...[GLOBAL('numpy', 'dtype'), short(type), 'K\x00K\x01\x87R'],
-    ...['(K\x03', short(order), 'NNN', 'J\xff\xff\xff\xffJ\xff\xff\xff\xff', `K${String.fromCharCode(flags)}`, 'tb'],
-    ...['\x89', ...data, 'tb'],
-  ]);
+  const blank = `${called('numpy.core.multiarray', '_reconstruct')}${called('numpy', 'ndarray')}K\x00\x85${short('b')}\x87R`;
+  const descr = `${called('numpy', 'dtype')}${short(type)}K\x00K\x01\x87R`;
+  const rest = `(K\x03${short(order)}NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK${String.fromCharCode(flags)}tb`;
+  return joined([`${blank}(K\x01J`, uint32(length), `\x85${descr}${rest}\x89`, ...data, 'tb']);
 }
 
-const GLOBAL = (module: string, name: string): string => `c${module}\n${name}\n`;
+const called = (module: string, name: string): string => `c${module}\n${name}\n`;
 /** Text in ASCII. */
 const short = (text: string): string => `U${String.fromCharCode(text.length)}${text}`;
 const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1');
@@ -154,7 +162,10 @@ function uint32(value: number): Uint8Array {
 }
 
 function truncated(source: string, holds: string): PruningError {
-  return new PruningError('E_NPY_TRUNCATED', `${source}: holds ${holds}; it was not written to its end: write it again`);
+  return new PruningError(
+    'E_NPY_TRUNCATED',
+    `${source}: holds ${holds}; it was not written to its end: write it again`,
+  );
 }
 
 function malformed(source: string, holds: string): PruningError {

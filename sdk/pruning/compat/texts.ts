@@ -21,9 +21,10 @@ export function startText({ rates, layers }: Exclude<Start, string>): string {
  * @param source the file's name, for errors
  * @throws PruningError `E_SEED_TEXT`
  * @example
- * parseStart("[[0.001, np.float64(2.5)],['ip1', u'ip2']]", 'ncs_start.txt'); // { rates: [0.001, 2.5], layers: ['ip1', 'ip2'] }
+ * parseStart(Buffer.from("[[0.001, np.float64(2.5)],['ip1', u'ip2']]"), 'ncs_start.txt'); // { rates: [0.001, 2.5], layers: ['ip1', 'ip2'] }
  */
-export function parseStart(text: string, source: string): Start {
+export function parseStart(bytes: Uint8Array, source: string): Start {
+  const text = textOf(bytes);
   if (text.trim() === 'exit') return 'exit';
   const [, numbers, names] = START.exec(text) ?? [];
   if (numbers === undefined) throw unreadable(text, source, `[[rates],['layers']] or exit`);
@@ -34,14 +35,24 @@ export function parseStart(text: string, source: string): Start {
 }
 
 /**
- * What stands in `new_itr.txt` and `report.txt`: a number of iterations; in the first also `over`.
+ * What stands in `report.txt`: how many iterations were done.
  *
  * @throws PruningError `E_SEED_TEXT`
  */
-export function parseCount(text: string, source: string): number {
+export function parseCount(bytes: Uint8Array, source: string): number {
+  const text = textOf(bytes);
   const count = /^\d{1,9}$/.test(text.trim()) ? Number(text) : 0;
   if (count > 0) return count;
   throw unreadable(text, source, 'a number of iterations, at least 1');
+}
+
+/**
+ * What stands in `new_itr.txt`: how many iterations are granted, or that all is over.
+ *
+ * @throws PruningError `E_SEED_TEXT`
+ */
+export function parseTurn(bytes: Uint8Array, source: string): number | 'over' {
+  return textOf(bytes).trim() === 'over' ? 'over' : parseCount(bytes, source);
 }
 
 /** As Python prints a float; numpy 2 prints its own in a list as calls. */
@@ -52,6 +63,10 @@ const NAME = String.raw`u?'[\w./-]{1,64}'`;
 const NAMES = /'([^']*)'/g;
 const list = (item: string): string => String.raw`\[((?:${item}(?:, ?|(?=\])))*)\]`;
 const START = new RegExp(String.raw`^\s*\[${list(ONE)}, ?${list(NAME)}\]\s*$`);
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString();
+}
 
 function unreadable(text: string, source: string, expected: string): PruningError {
   const found = JSON.stringify(text.slice(0, 60));
