@@ -125,13 +125,18 @@ function folderOf({ work_url: url, run, patience }: WorkArgs & CompatArgs): Prom
   throw new ArgumentError('E_ARGUMENT_VALUE', `--run ${run}: ${why}: give another --work_url`);
 }
 
+/** Ends a role's work in order, wherever it is. */
 async function interruptible<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const told = new TrainError('E_INTERRUPTED', 'interrupted: the same command goes on, but main, which begins anew');
+  signal.addEventListener('abort', goOn);
   try {
     return await work();
   } catch (error) {
-    if (!signal.aborted) throw error;
-    throw new TrainError('E_INTERRUPTED', 'interrupted: the same command goes on, but main, which begins anew', {
-      cause: error,
-    });
+    throw signal.aborted ? told : error;
+  } finally {
+    signal.removeEventListener('abort', goOn);
   }
 }
+
+/** Without a listener the process would end at once. */
+function goOn(): void {}

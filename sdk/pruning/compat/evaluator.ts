@@ -30,6 +30,7 @@ export async function seedEvaluator(folder: SeedFolder, { signal, ...options }: 
   const bench = new Bench(folder, options);
   const advice = 'is a search running? Start it, or give a longer --patience';
   const waits = new Waits({ pace: folder.pace, signal, what: `candidates in ${shownUrl(folder.url)}`, advice });
+  log.info(`waiting for candidates in ${shownUrl(folder.url)}`);
   let done = 0;
   try {
     for (;;) {

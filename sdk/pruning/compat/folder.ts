@@ -129,7 +129,7 @@ export async function seedFolder(workUrl: string, given: Partial<Pace> = {}): Pr
     async clear() {
       const ours = (await files.list('')).filter(isSeedFile);
       for (const name of ours) await files.remove(name);
-      if (ours.length > 0) log.info(`${shownUrl(workUrl)}: removed ${ours.length} files of an earlier run`);
+      if (ours.length > 0) log.info(`${shownUrl(workUrl)}: removed what an earlier run left, ${ours.length} in number`);
     },
   };
   return folder;
