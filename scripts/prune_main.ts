@@ -12,6 +12,7 @@ const spec = {
     ckpt_url: mindts.text({ required: true, placeholder: 'URL', description: 'the trained parameters' }),
     ...mindts.networkOptions,
     ...mindts.runOptions,
+    ...mindts.compatOptions,
     resume: mindts.flag({ description: 'let a run that was stopped go on' }),
   },
   examples: [
@@ -26,6 +27,9 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const { network } = mindts.buildNetwork(name, { classes, height, width });
   const model = new mindts.Model({ network });
   model.load(await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url)), { source: args.ckpt_url });
+
+  // Lead by the seed's own files, where that was said.
+  if (args.compat_files) return mindts.leadByFiles(args, signal);
 
   // Lead: everything else is in the work folder.
   const outcome = await mindts.mainRole(await mindts.workFolderOf(args), {

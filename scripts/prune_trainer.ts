@@ -12,6 +12,7 @@ const spec = {
     data_url: mindts.dataUrl,
     train_url: mindts.text({ required: true, placeholder: 'URL', description: 'where results go' }),
     ...mindts.deviceOptions,
+    ...mindts.compatTrainerOptions,
   },
   examples: ['npx mindts prune_trainer --work_url work --data_url MNISTData.zip --train_url out'],
 };
@@ -20,6 +21,26 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const data = await mindts.prepareData(args.data_url);
   const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const { folder } = await mindts.prepareOutput({ url: args.train_url });
+
+  // By the seed's own files, where that was said.
+  const isCompat = await mindts.takePartByFiles(args, signal, async (run) => {
+    const { network, transforms } = mindts.buildNetwork(run.network);
+    const model = new mindts.Model({ network });
+    const url = await mindts.requireCheckpoint(args);
+    model.load(await mindts.loadCheckpoint(await mindts.fetchCheckpoint(url)), { source: url });
+    await mindts.trainByFiles(run, {
+      network,
+      engine,
+      parameters: model.state.parameters,
+      data: await mindts.mnist(data, { split: 'train', classes: 10, transforms }),
+      test: await mindts.mnist(data, { split: 'test', classes: 10, transforms }),
+      folder,
+      train_url: args.train_url,
+      copyBack: () => mindts.copyParallel(folder, args.train_url),
+      signal,
+    });
+  });
+  if (isCompat) return;
 
   // What main has said: the network, and how it is pruned.
   await mindts.takePart(args, async (run) => {

@@ -27,6 +27,18 @@ export {
   startOptions,
   trainingOptions,
 } from './cli/options.js';
+export {
+  type CompatArgs,
+  type CompatRun,
+  type CompatRunArgs,
+  type CompatTrainerJob,
+  compatOptions,
+  compatRunOptions,
+  compatTrainerOptions,
+  leadByFiles,
+  takePartByFiles,
+  trainByFiles,
+} from './cli/prune-compat.js';
 export { type PruneJob, printPruned, pruneNetwork } from './cli/prune-network.js';
 export { choicesOf, type PruneArgs, pruneOptions, runOptions } from './cli/prune-options.js';
 export {
@@ -96,9 +108,14 @@ export { type Output, prepareOutput } from './platform/output.js';
 export { BUILTIN_DIGITS, fetchCheckpoint, fetchFile, prepareData } from './platform/prepare.js';
 export { type NamedUrl, urlList } from './platform/url-list.js';
 export { type AloneOptions, RUN_FILES } from './pruning/alone.js';
+export { type SeedEvaluatorOptions, seedEvaluator } from './pruning/compat/evaluator.js';
+export { type SeedFolder, seedFolder } from './pruning/compat/folder.js';
+export { type SeedMainOptions, seedMain } from './pruning/compat/main.js';
+export { type SeedSearchOptions, seedSearch } from './pruning/compat/search.js';
+export { type SeedTrainerOptions, seedTrainer } from './pruning/compat/trainer.js';
 export type { PruneReport } from './pruning/finish.js';
 
-export type { Compression, Kept } from './pruning/pruned-layers.js';
+export { type Compression, type Kept, type PrunedLayer, prunedLayers } from './pruning/pruned-layers.js';
 export { type EvaluatorRoleOptions, evaluatorRole } from './pruning/roles/evaluator.js';
 export type { Joined } from './pruning/roles/joined.js';
 export { type MainOptions, mainRole } from './pruning/roles/main.js';

@@ -263,7 +263,8 @@ function keptTotal(snapshot: TrainerSnapshot, magnitudes: Magnitudes, rates: rea
   return keptBy(magnitudes, snapshot, rates).reduce((sum, one) => sum + one, 0);
 }
 
-function searchFor(
+/** The search of a round by the method that the settings name. */
+export function searchFor(
   { method, seed, search_budget: budget }: PruneSettings,
   round: number,
   box: Pick<SearchProblem, 'lower' | 'upper'> & { readonly start: Candidate },

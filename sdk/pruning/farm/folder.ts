@@ -24,10 +24,9 @@ import { joinUrl, shownUrl } from '../../storage/url.js';
 import { opened, sealed } from './message.js';
 import { type Pace, paceOf, patiently } from './pace.js';
 
-/** The folder of one run. Every call waits for a store that fails for a while, see {@link Pace.patienceMs}. */
-export interface RunFolder {
+/** The files of a folder by their names. Every call waits for a store that fails for a while, see {@link Pace.patienceMs}. */
+export interface Files {
   readonly url: string;
-  readonly run: string;
   readonly pace: Pace;
   /** Undefined where there is nothing. */
   read(name: string): Promise<Buffer | undefined>;
@@ -35,8 +34,13 @@ export interface RunFolder {
   has(name: string): Promise<boolean>;
   /** Nothing there is fine. */
   remove(name: string): Promise<void>;
-  /** The names of the files directly in a folder; those of folders too, for the run's own. */
+  /** The names of the files directly in a folder; those of folders too, for the folder itself, `''`. */
   list(folder: string): Promise<readonly string[]>;
+}
+
+/** The folder of one run. */
+export interface RunFolder extends Files {
+  readonly run: string;
   /** A message's body, or undefined where there is none. One that is truncated, foreign or not as it should be goes into quarantine and counts as none. */
   take<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined>;
   /** Writes a message, whole or not at all. */
@@ -60,28 +64,10 @@ export async function runFolder(workUrl: string, run: string, given: Partial<Pac
     const expected = 'expected up to 64 letters, digits, ".", "_" and "-", the first a letter or digit';
     throw new PruningError('E_RUN_ID', `the run is called ${JSON.stringify(run)}; ${expected}`);
   }
-  const pace = paceOf(workUrl, given);
-  const store = await writableStoreFor(workUrl);
-  const url = joinUrl(workUrl, run);
-  const at = (name: string): string => joinUrl(url, name);
-
+  const files = await filesAt(joinUrl(workUrl, run), paceOf(workUrl, given));
   const folder: RunFolder = {
-    url,
+    ...files,
     run,
-    pace,
-    read: (name) =>
-      patiently(async () => {
-        try {
-          return await buffer(store.read(at(name)));
-        } catch (error) {
-          if (error instanceof StorageError && error.code === 'E_NOT_FOUND') return undefined;
-          throw error;
-        }
-      }, pace),
-    write: (name, bytes) => patiently(() => store.write(at(name), bytes), pace),
-    has: (name) => patiently(async () => (await store.stat(at(name)))?.kind === 'file', pace),
-    remove: (name) => patiently(() => store.remove(at(name)), pace),
-    list: (name) => patiently(() => namesIn(store, name === '' ? url : at(name)), pace),
     async take(name, schema) {
       const bytes = await folder.read(name);
       if (bytes === undefined) return undefined;
@@ -102,9 +88,36 @@ export async function runFolder(workUrl: string, run: string, given: Partial<Pac
     const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 8);
     await folder.write(`quarantine/${name.replaceAll('/', '~').slice(0, 150)}.${hash}`, bytes);
     await folder.remove(name);
-    log.warn(`${shownUrl(at(name))} ${why}: moved into quarantine`);
+    log.warn(`${shownUrl(joinUrl(files.url, name))} ${why}: moved into quarantine`);
   }
   return folder;
+}
+
+/**
+ * The files of a folder; nothing is written yet.
+ *
+ * @throws StorageError for a URL of no store
+ */
+export async function filesAt(url: string, pace: Pace): Promise<Files> {
+  const store = await writableStoreFor(url);
+  const at = (name: string): string => joinUrl(url, name);
+  return {
+    url,
+    pace,
+    read: (name) =>
+      patiently(async () => {
+        try {
+          return await buffer(store.read(at(name)));
+        } catch (error) {
+          if (error instanceof StorageError && error.code === 'E_NOT_FOUND') return undefined;
+          throw error;
+        }
+      }, pace),
+    write: (name, bytes) => patiently(() => store.write(at(name), bytes), pace),
+    has: (name) => patiently(async () => (await store.stat(at(name)))?.kind === 'file', pace),
+    remove: (name) => patiently(() => store.remove(at(name)), pace),
+    list: (name) => patiently(() => namesIn(store, name === '' ? url : at(name)), pace),
+  };
 }
 
 const RUN_ID = /^[a-z0-9][\w.-]{0,63}$/i;

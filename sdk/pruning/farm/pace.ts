@@ -78,7 +78,11 @@ export interface Waiting {
   readonly signal?: AbortSignal | undefined;
   /** Asked when patience has come to its end: whether whoever is waited for lives, so that it begins anew. Default: no. */
   readonly isHopeful?: (() => Promise<boolean>) | undefined;
+  /** What to do when patience has come to its end. Default: to look with `mindts prune status`. */
+  readonly advice?: string | undefined;
 }
+
+const STATUS = 'see with mindts prune status which role is missing, and start it';
 
 /** The pauses between looks. */
 export class Waits {
@@ -97,14 +101,11 @@ export class Waits {
 
   /** @throws PruningError `E_FARM_SILENT`, or the signal's reason */
   async wait(): Promise<void> {
-    const { pace, what, signal, isHopeful } = this.options;
+    const { pace, what, signal, isHopeful, advice = STATUS } = this.options;
     if (performance.now() - this.#since >= pace.patienceMs) {
       if (await isHopeful?.()) return this.begin();
       const waited = `waited ${Math.round(pace.patienceMs / 1000)} s for ${what}`;
-      throw new PruningError(
-        'E_FARM_SILENT',
-        `${waited}: see with mindts prune status which role is missing, and start it`,
-      );
+      throw new PruningError('E_FARM_SILENT', `${waited}: ${advice}`);
     }
     await pauseFor(this.#pause, signal);
     this.#pause = Math.min(pace.mostPollMs, this.#pause * 1.5);
