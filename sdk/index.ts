@@ -7,6 +7,7 @@ export { log } from './base/log.js';
 export { type Progress, startProgress } from './base/progress.js';
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
 export { type Conversion, convertCheckpoint } from './checkpoint/convert.js';
+export { narrowedTo } from './checkpoint/narrowed.js';
 export type { NetworkHints } from './checkpoint/network-of.js';
 export {
   type ClassifierArgs,
