@@ -86,6 +86,7 @@ export { initialParameters, type Network, network } from './nn/network.js';
 export { buildNetwork, NETWORK_NAMES, type NetworkName } from './nn/networks.js';
 export { adam, type Optimizer, sgd } from './nn/optimizers.js';
 export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './nn/pooling.js';
+export { unitsOf, withUnits } from './nn/units.js';
 export type { Layer, Value, WeightOptions, Window } from './nn/value.js';
 export type { WindowOptions } from './nn/window.js';
 export { joinRanks, leaveRanks, type Ranks, theseRanks } from './parallel/ranks.js';

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { evaluateHere } from './evaluate-here.js';
 import { type Journal, openJournal } from './journal.js';
-import type { Surroundings } from './prune.js';
+import type { Note, Surroundings } from './prune.js';
 import { type Generation, type RoundProblem, type Score, searchRound } from './round.js';
 import { loadRun, saveRun } from './run-state.js';
 
@@ -41,7 +41,8 @@ export async function alone({
     },
     search(problem, trainer, note) {
       const known = journal.generations.filter(({ round }) => round === problem.round);
-      const tell = progressOf(problem, note);
+      const before = known.reduce((sum, { rates }) => sum + rates.length, 0);
+      const tell = progressOf(problem, note, before);
       return searchRound(problem, evaluateHere(trainer, problem.snapshot), {
         known,
         async told(generation, best) {
@@ -54,10 +55,15 @@ export async function alone({
   };
 }
 
-/** Says after each generation what the best is, and how fast it goes. */
+/**
+ * Says after each generation what the best is, how fast it goes, and how long the round takes yet.
+ *
+ * @param before candidates of the round that a journal had
+ */
 export function progressOf(
-  { round, images, snapshot }: RoundProblem,
-  note: (text: string) => void,
+  { images, snapshot, settings }: RoundProblem,
+  note: Note,
+  before = 0,
 ): (generation: Generation, best: Score | undefined) => void {
   const total = snapshot.layers.reduce((sum, { size }) => sum + size, 0);
   const started = performance.now();
@@ -68,8 +74,9 @@ export function progressOf(
     const kept = best?.kept.reduce((sum, one) => sum + one, 0);
     const found =
       best && kept
-        ? `best ${(total / kept).toFixed(1)}× at ${((100 * best.correct) / images).toFixed(2)} %`
+        ? `${(total / kept).toFixed(1)}× at ${((100 * best.correct) / images).toFixed(2)} %`
         : 'none meets the constraint yet';
-    note(`round ${round}, generation ${generation}: ${found}, ${speed.toFixed(0)} candidates/s`);
+    const left = Math.max(0, settings.search_budget - before - evaluated) / speed;
+    note(`generation ${generation}: ${found}, ${speed.toFixed(0)} candidates/s`, left);
   };
 }
