@@ -92,7 +92,7 @@ export function choicesOf(args: PruneArgs): PruneChoices {
     search_images: args.search_images,
     shares: named ?? (shares ? numbers('--shares', shares) : undefined),
     delta: args.delta,
-    caps: caps ? Object.fromEntries(caps.split(',').map(capOf)) : undefined,
+    caps: caps ? capsOf(caps) : undefined,
     rates: rates ? numbers('--rates', rates) : undefined,
     rate_min: args.rate_min,
     rate_max: args.rate_max,
@@ -109,10 +109,20 @@ export function choicesOf(args: PruneArgs): PruneChoices {
   };
 }
 
-function capOf(written: string): readonly [string, number] {
-  const [, name, part] = /^([^=]+)=(\d*\.?\d+)$/.exec(written.trim()) ?? [];
-  if (name !== undefined) return [name, Number(part)];
-  throw new ArgumentError('E_ARGUMENT_VALUE', `--caps ${written}: expected a layer and a part, as ip3=0.9`);
+function capsOf(list: string): Readonly<Record<string, number>> {
+  const caps = new Map<string, number>();
+  for (const written of list.split(',')) {
+    const [, name, part] = /^([^=]+)=(\d*\.?\d+)$/.exec(written.trim()) ?? [];
+    if (name === undefined || Number(part) > 1) {
+      throw new ArgumentError(
+        'E_ARGUMENT_VALUE',
+        `--caps ${written}: expected a layer and a part from 0 to 1, as ip3=0.9`,
+      );
+    }
+    if (caps.has(name)) throw new ArgumentError('E_ARGUMENT_VALUE', `--caps ${list}: names ${name} twice`);
+    caps.set(name, Number(part));
+  }
+  return Object.fromEntries(caps);
 }
 
 function numbers(name: string, list: string): number[] {
