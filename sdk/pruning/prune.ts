@@ -34,6 +34,8 @@ export type Note = (text: string, left?: number) => void;
 export interface Surroundings {
   /** The state that was kept last; undefined where the run begins. */
   load(expected: Expected): Promise<RunState | undefined>;
+  /** Keeps the state that a run begins with. */
+  start?(state: RunState): Promise<void>;
   /** Keeps a state; it is after so many turns. */
   save(state: RunState, turns: number): Promise<void>;
   /** Called before each turn. */
@@ -89,7 +91,10 @@ export async function prune(
       log.info(`resuming at iteration ${trainer.iteration} of ${settings.iterations}`);
       bar.credit(trainer.iteration);
     }
-    state ??= { ...emptyState(trainer), identity };
+    if (state === undefined) {
+      state = { ...emptyState(trainer), identity };
+      await surroundings.start?.(state);
+    }
     const before = state.seconds;
     const seconds = (): number => before + (performance.now() - began) / 1000;
     for (const [turn, next] of turnsOf(settings).entries()) {

@@ -291,14 +291,29 @@ function searchFor(
   }
 }
 
-function requireSame({ round }: RoundProblem, now: Generation, before: Generation | undefined): void {
+function requireSame({ round, images, snapshot }: RoundProblem, now: Generation, before: Generation | undefined): void {
   const { generation, rates, scores } = now;
   const isOther = before !== undefined && JSON.stringify(before.rates) !== JSON.stringify(rates);
-  if (!isOther && scores.length === rates.length) return;
+  const impossible = scores.findIndex(
+    ({ correct, kept }) =>
+      correct > images ||
+      kept.length !== snapshot.layers.length ||
+      kept.some((count, l) => count > snapshot.layers[l].size),
+  );
+  if (!isOther && scores.length === rates.length && impossible < 0) return;
+  const where = `round ${round}, generation ${generation}`;
+  if (!isOther && scores.length === rates.length) {
+    const advice = before === undefined ? '' : '; the journal is damaged: begin anew, without --resume';
+    const written = JSON.stringify(scores[impossible]);
+    throw new PruningError(
+      'E_JOURNAL',
+      `${where}: the score ${written} of candidate ${impossible + 1} cannot be${advice}`,
+    );
+  }
   throw new PruningError(
     'E_JOURNAL',
     isOther
-      ? `round ${round}, generation ${generation}: the journal has other candidates than those that are asked for; it is of another run, or of another version of mindts: begin anew, without --resume`
-      : `round ${round}, generation ${generation}: ${scores.length} scores for ${rates.length} candidates`,
+      ? `${where}: the journal has other candidates than those that are asked for; it is of another run, or of another version of mindts: begin anew, without --resume`
+      : `${where}: ${scores.length} scores for ${rates.length} candidates`,
   );
 }
