@@ -66,11 +66,9 @@ function warnOfShort(
 ): void {
   if (kept === 0) log.warn(`nothing is left of the network: a smaller --delta than ${delta} keeps what it needs`);
   if (schedule !== 'gradual' || ratio >= target) return;
-  const why =
-    found < searched
-      ? `in ${searched - found} of ${searched} rounds no candidate lost at most ${delta} of the accuracy; a larger --delta or --search_budget, or a smaller --search_every may help`
-      : '--caps keep more';
-  log.warn(`${ratio.toFixed(1)}× is short of --target_ratio ${target}: ${why}`);
+  log.warn(
+    `${ratio.toFixed(1)}× is short of --target_ratio ${target}: in ${searched - found} of ${searched} rounds no candidate lost at most ${delta} of the accuracy; a larger --delta or --search_budget, or a smaller --search_every may help`,
+  );
 }
 
 /** The last words of a run. */

@@ -118,6 +118,11 @@ export function requireLayers(
   if (schedule === 'gradual' && ratio > total) {
     throw wrong(`--target_ratio ${ratio} keeps nothing: ${names} have ${total} parameters together`);
   }
+  const held = layers.reduce((sum, { name, size }) => sum + size * (1 - (caps[name] ?? 1)), 0);
+  if (schedule === 'gradual' && held > total / ratio) {
+    const most = Math.floor(total / ratio);
+    throw wrong(`--caps keep ${Math.ceil(held)} parameters, and --target_ratio ${ratio} asks for at most ${most}`);
+  }
 }
 
 function requireOrder({ iterations, prune_stop, rate_min, rate_max, rates }: PruneSettings, path: string): void {
