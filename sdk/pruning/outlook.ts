@@ -4,7 +4,15 @@
  */
 import type { PruneSettings } from './settings.js';
 
-/** See the head of this file. */
+/**
+ * See the head of this file.
+ *
+ * @example
+ * const outlook = new Outlook({ iterations: 100, prune_stop: 50, search_every: 10 });
+ * outlook.searched(4);
+ * outlook.trained(10, 1);
+ * outlook.left(10); // 25
+ */
 export class Outlook {
   private perRound: number | undefined;
   private perStep: number | undefined;
@@ -27,11 +35,6 @@ export class Outlook {
    * @param iteration steps taken
    * @param round the one that is being searched, in seconds: spent on it, and left of it where that is known
    * @returns undefined where nothing was trained yet
-   * @example
-   * const outlook = new Outlook({ iterations: 100, prune_stop: 50, search_every: 10 });
-   * outlook.searched(4);
-   * outlook.trained(10, 1);
-   * outlook.left(10); // 25: four rounds of 4 s, ninety steps of 0.1 s
    */
   left(iteration: number, round?: { readonly spent: number; readonly left: number | undefined }): number | undefined {
     const { perRound = 0, perStep } = this;
