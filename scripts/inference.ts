@@ -26,12 +26,12 @@ export default mindts.launch(import.meta.url, spec, async (args) => {
   const url = await mindts.requireCheckpoint(args);
   const checkpoint = await mindts.loadCheckpoint(await mindts.fetchCheckpoint(url));
 
-  // The network, the data set as it wants it, the trained parameters.
+  // The network, the data set as it wants it, the trained parameters; where pruning took units out, without them.
   const { num_classes: classes, image_height: height, image_width: width } = args;
   const { network, transforms } = mindts.buildNetwork(args.network, { classes, height, width });
   const testSet = await mindts.mnist(folder, { split: 'test', classes, transforms });
   const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
-  const model = new mindts.Model({ network, engine });
+  const model = new mindts.Model({ network: mindts.narrowedTo(network, checkpoint), engine });
   model.load(checkpoint, { source: url });
 
   // Predict, write, copy back.

@@ -6,7 +6,8 @@
 import * as mindts from 'mindts';
 
 const spec = {
-  description: 'Prunes a trained network: searches for what each layer can do without, and retrains what is left.',
+  description:
+    'Prunes a trained network: searches for what each layer can do without, and retrains what is left. What no option says is in configs/pruning.yaml.',
   options: {
     data_url: mindts.dataUrl,
     ckpt_url: mindts.text({ required: true, placeholder: 'URL', description: 'the trained parameters' }),
@@ -17,6 +18,7 @@ const spec = {
   },
   examples: [
     'npx mindts prune --network lenet300-100 --ckpt_url lenet300100_iter_10000.caffemodel --data_url MNISTData.zip --train_url out',
+    'npx mindts prune status --work_url s3://bucket/work    # of a run on a cluster, see prune_main; prune stop ends it',
   ],
 };
 

@@ -6,7 +6,8 @@
 import * as mindts from 'mindts';
 
 const spec = {
-  description: 'Leads a run of pruning on a cluster: says what is pruned, grants turns, tells all to end.',
+  description:
+    'Leads a run of pruning on a cluster: says what is pruned, grants turns, tells all to end. What no option says is in configs/pruning.yaml.',
   options: {
     ...mindts.workOptions,
     ckpt_url: mindts.text({ required: true, placeholder: 'URL', description: 'the trained parameters' }),

@@ -7,6 +7,7 @@ export { log } from './base/log.js';
 export { type Progress, startProgress } from './base/progress.js';
 export { type Checkpoint, loadCheckpoint, saveCheckpoint } from './checkpoint/checkpoint.js';
 export { type Conversion, convertCheckpoint } from './checkpoint/convert.js';
+export { narrowedTo } from './checkpoint/narrowed.js';
 export type { NetworkHints } from './checkpoint/network-of.js';
 export {
   type ClassifierArgs,
@@ -97,6 +98,7 @@ export { initialParameters, type Network, network } from './nn/network.js';
 export { buildNetwork, NETWORK_NAMES, type NetworkName } from './nn/networks.js';
 export { adam, type Optimizer, sgd } from './nn/optimizers.js';
 export { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from './nn/pooling.js';
+export { unitsOf, withUnits } from './nn/units.js';
 export type { Layer, Value, WeightOptions, Window } from './nn/value.js';
 export type { WindowOptions } from './nn/window.js';
 export { joinRanks, leaveRanks, type Ranks, theseRanks } from './parallel/ranks.js';

@@ -10,8 +10,12 @@ import { isFirstRank, log, outlive, takeLastLine, writeLine } from './log.js';
 
 /** Something that takes a while. After `done` or `fail`, nothing more is shown. */
 export interface Progress {
-  /** `done` units are through. Cheap enough to call at every step. */
-  update(done: number, note?: string): void;
+  /**
+   * `done` units are through. Cheap enough to call at every step.
+   *
+   * @param left seconds, where units that differ do not tell it; default: as many units in a second as so far
+   */
+  update(done: number, note?: string, left?: number): void;
   /** There are `total` units, which was not known at the beginning. */
   expect(total: number): void;
   /** Of the units that are through, so many took no time, having been through before: they do not count for the time that is left. */
@@ -54,10 +58,11 @@ export function startProgress(
   let { total } = task;
   let [done, before] = [0, 0];
   let note = '';
+  let left: number | undefined;
   let nextLine = start + SOON_MS;
   let ended = false;
   const look = (): View => {
-    return { ...task, label: oneLine(task.label), total, done, before, note, seconds: (now() - start) / 1000 };
+    return { ...task, label: oneLine(task.label), total, done, before, note, left, seconds: (now() - start) / 1000 };
   };
   const stopDrawing = isTerminal(stream) ? draw(stream, look) : undefined;
 
@@ -68,9 +73,10 @@ export function startProgress(
     if (now() - start >= SOON_MS) writeLine(stream, line(look()));
   }
   return {
-    update(reached, newNote = '') {
+    update(reached, newNote = '', newLeft) {
       if (ended) return;
       done = reached;
+      left = newLeft;
       note = oneLine(newNote);
       if (stopDrawing !== undefined || now() < nextLine) return;
       nextLine = now() + LINE_EVERY_MS;
@@ -114,6 +120,7 @@ interface View extends Task {
   readonly done: number;
   readonly before: number;
   readonly note: string;
+  readonly left: number | undefined;
   readonly seconds: number;
 }
 
@@ -194,8 +201,8 @@ async function spinner(): Promise<(view: View) => string> {
 /** `400/1000 images, 12 s left, loss 0.2` */
 function counts(view: View): string {
   const { done, before, total, seconds } = view;
-  const left =
-    total === undefined || done <= before ? undefined : Math.max(0, (seconds * (total - done)) / (done - before));
+  const isTelling = total !== undefined && done > before;
+  const left = view.left ?? (isTelling ? Math.max(0, (seconds * (total - done)) / (done - before)) : undefined);
   return `${ofTotal(view)}, ${left === undefined ? duration(seconds) : `${duration(left)} left`}${noted(view)}`;
 }
 

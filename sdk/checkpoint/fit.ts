@@ -1,6 +1,7 @@
 /** The known network that parameters fit, by their names and shapes. */
 import type { Network, Parameter } from '../nn/network.js';
 import { buildNetwork, NETWORK_NAMES, type NetworkName } from '../nn/networks.js';
+import { narrowed } from './narrowed.js';
 import type { Float32Tensor } from './tensor-file.js';
 
 type Parameters = ReadonlyMap<string, Float32Tensor>;
@@ -11,25 +12,31 @@ export interface ImageSize {
   readonly width?: number | undefined;
 }
 
-/** The networks of these names that the parameters are for, with their classes, channels and image size: at most one of each. */
+/** A network that parameters fit. */
+export interface Fitting {
+  readonly name: NetworkName;
+  readonly network: Network;
+  /** The network before pruning took units out; the same where it took none. */
+  readonly dense: Network;
+}
+
+/** The networks of these names that the parameters are for, with their classes, channels, image size and units: at most one of each. */
 export function fittingNetworks(
   parameters: Parameters,
   { names = NETWORK_NAMES, ...image }: ImageSize & { readonly names?: readonly NetworkName[] } = {},
-): readonly { readonly name: NetworkName; readonly network: Network }[] {
-  return names.flatMap((name) => {
-    const network = fit(name, parameters, image);
-    return network === undefined ? [] : [{ name, network }];
-  });
+): readonly Fitting[] {
+  return names.flatMap((name) => fit(name, parameters, image) ?? []);
 }
 
 /** The network of this name whose parameters these are; undefined when they are another's. */
-function fit(name: NetworkName, parameters: Parameters, image: ImageSize): Network | undefined {
+function fit(name: NetworkName, parameters: Parameters, image: ImageSize): Fitting | undefined {
   const own = buildNetwork(name).network.parameters;
   if (!own.every((parameter) => parameters.has(parameter.name))) return undefined;
-  for (const network of candidates(name, parameters, image)) {
-    const isSame = ({ name: parameter, shape }: Parameter): boolean =>
-      parameters.get(parameter)?.shape.join() === shape.join();
-    if (network.parameters.every(isSame)) return network;
+  const isSame = ({ name: parameter, shape }: Parameter): boolean =>
+    parameters.get(parameter)?.shape.join() === shape.join();
+  for (const dense of candidates(name, parameters, image)) {
+    const network = narrowed(dense, parameters);
+    if (network.parameters.every(isSame)) return { name, network, dense };
   }
   return undefined;
 }

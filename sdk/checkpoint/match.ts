@@ -3,6 +3,7 @@ import { CheckpointError } from '../base/errors.js';
 import { buildNetwork } from '../nn/networks.js';
 import { fittingNetworks } from './fit.js';
 import { parameterShapes } from './layer-names.js';
+import { unitsLeft } from './narrowed.js';
 import { type Float32Tensor, quoted } from './tensor-file.js';
 
 /**
@@ -78,7 +79,7 @@ function advice(parameters: ReadonlyMap<string, Float32Tensor>, expected: Shapes
   // The command line's images have one channel.
   const found = fittingNetworks(parameters).find(({ network }) => network.inputShape[0] === 1);
   if (found === undefined) return '';
-  const { name, network } = found;
+  const { name, dense: network } = found;
   const [, height, width] = network.inputShape;
   // Layers that are skipped are not expected.
   const isSame = [...expected.keys()].every((of) => network.parameters.some((parameter) => parameter.name === of));
@@ -96,7 +97,11 @@ function advice(parameters: ReadonlyMap<string, Float32Tensor>, expected: Shapes
       ? [`--image_height ${height} --image_width ${width}`]
       : []),
   ];
-  return `; these parameters fit ${flags.join(' ')}`;
+  const compact =
+    found.network === network
+      ? ''
+      : ` as pruning leaves it, ${unitsLeft(found.network, network)}: inference and ckpt take such a file, training and pruning the pruned.ckpt beside it`;
+  return `; these parameters fit ${flags.join(' ')}${compact}`;
 }
 
 function layerOf(parameter: string): string {

@@ -5,6 +5,7 @@ import { NETWORK_NAMES, type NetworkName } from '../nn/networks.js';
 import { candidates, fittingNetworks, type ImageSize } from './fit.js';
 import { parameterShapes } from './layer-names.js';
 import { matchParameters } from './match.js';
+import { narrowed, narrowedTo } from './narrowed.js';
 import type { Float32Tensor } from './tensor-file.js';
 
 /** What is known of the network beforehand. */
@@ -22,7 +23,7 @@ export interface NetworkHints extends ImageSize {
 type Parameters = ReadonlyMap<string, Float32Tensor>;
 
 /**
- * The network that parameters are for, with its classes, channels and image size.
+ * The network that parameters are for, with its classes, channels, image size and, where pruning took some out, units.
  *
  * @param trained what a checkpoint of ours calls its network
  * @param source the file's name, for errors
@@ -47,11 +48,12 @@ export function networkOf(
   }
   const fitting = fittingNetworks(parameters, { ...image, ...(network && { names: [network] }) });
   const found = fitting.find(({ network: { name } }) => name === trained) ?? fitting[0];
-  if (found !== undefined) return found.network;
+  if (found !== undefined) return narrowedTo(found.dense, { parameters });
   if (network !== undefined) {
     // What does not fit is named as it differs from the network's own size.
     const [wanted] = candidates(network, parameters, image);
-    matchParameters(parameters, parameterShapes(wanted), source, { remedies: ['--network'] });
+    const shapes = parameterShapes(narrowed(wanted, parameters));
+    matchParameters(parameters, shapes, source, { remedies: ['--network'] });
   }
   throw new CheckpointError(
     'E_CKPT_NETWORK',

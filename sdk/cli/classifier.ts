@@ -7,6 +7,7 @@ import type { Options } from '../args/option.js';
 import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { loadCheckpoint } from '../checkpoint/checkpoint.js';
+import { narrowedTo } from '../checkpoint/narrowed.js';
 import { mnist } from '../dataset/mnist.js';
 import { selectEngine } from '../engine/select.js';
 import { buildNetwork } from '../nn/networks.js';
@@ -100,8 +101,9 @@ export async function classifyTestSet(
   const { network, transforms } = buildNetwork(args.network, { classes, height, width });
   const testSet = await mnist(folder, { split: 'test', classes, transforms });
   const engine = await selectEngine({ target: args.device_target, threads: args.threads });
-  const model = new Model({ network, engine });
-  model.load(await loadCheckpoint(await fetchCheckpoint(checkpoint)), { source: shownUrl(checkpoint) });
+  const loaded = await loadCheckpoint(await fetchCheckpoint(checkpoint));
+  const model = new Model({ network: narrowedTo(network, loaded), engine });
+  model.load(loaded, { source: shownUrl(checkpoint) });
 
   const { classes: predictions } = await model.predict(testSet);
   const output = await prepareOutput({ url, kind: 'result' });

@@ -5,6 +5,8 @@ import { type AloneOptions, alone } from '../pruning/alone.js';
 import { finish, type PruneReport, writePruned } from '../pruning/finish.js';
 import { identityOf } from '../pruning/identity.js';
 import { type Pruned, prune } from '../pruning/prune.js';
+import type { Compression } from '../pruning/pruned-layers.js';
+import type { PruneSettings } from '../pruning/settings.js';
 import type { TrainerOptions } from '../pruning/trainer.js';
 import { Model } from '../train/model.js';
 
@@ -46,6 +48,7 @@ export async function conclude(
   }
   const kept = isDense ? { ...pruned, values: parameters } : pruned;
   const finished = finish(network, kept.values, kept.mask);
+  if (!isDense) warnOfShort(finished.compression, settings, pruned.rounds);
   const model = new Model({ network, engine });
   const accuracyOf = async (values: Float32Array): Promise<number> => {
     const state = { ...model.state, parameters: values };
@@ -53,6 +56,19 @@ export async function conclude(
   };
   const [accuracy, accuracyBefore] = [await accuracyOf(finished.values), await accuracyOf(parameters)];
   return writePruned(folder, { network, finished, pruned: kept, settings }, { accuracy, accuracyBefore });
+}
+
+/** Says where a run has not come as far as it should, or too far. */
+function warnOfShort(
+  { kept, ratio }: Compression,
+  { schedule, target_ratio: target, delta }: PruneSettings,
+  { found, searched }: Pruned['rounds'],
+): void {
+  if (kept === 0) log.warn(`nothing is left of the network: a smaller --delta than ${delta} keeps what it needs`);
+  if (schedule !== 'gradual' || ratio >= target) return;
+  log.warn(
+    `${ratio.toFixed(1)}× is short of --target_ratio ${target}: in ${searched - found} of ${searched} rounds no candidate lost at most ${delta} of the accuracy; a larger --delta or --search_budget, or a smaller --search_every may help`,
+  );
 }
 
 /** The last words of a run. */

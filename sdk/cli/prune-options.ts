@@ -38,16 +38,26 @@ export const runOptions: Options<PruneArgs> = {
   prune_stop: integer({ min: 1, description: 'the step from which nothing more is pruned' }),
   search_every: integer({ min: 1, description: 'steps between searches' }),
   schedule: choice(SCHEDULES, { description: 'to a ratio along a curve, or as far as the accuracy allows' }),
-  target_ratio: number({ min: 1, description: 'parameters to one that is kept, for gradual' }),
-  method: choice(SEARCH_METHODS, { description: 'how rates are searched for' }),
+  target_ratio: number({
+    min: 1,
+    description: 'all parameters divided by those that are kept at the end, for gradual',
+  }),
+  method: choice(SEARCH_METHODS, { description: 'how the layers’ rates, how much of each goes, are searched for' }),
   search_budget: integer({ min: 4, description: 'candidates of each search' }),
-  search_images: integer({ min: 1, description: 'validation images that a candidate is scored on' }),
+  search_images: integer({ min: 1, description: 'images that a candidate is scored on, of those kept back' }),
   shares: text({
     placeholder: 'HOW',
     description: `what each layer keeps: ${SHARES.join(', ')}, or numbers as 1770,477,102`,
   }),
-  delta: number({ min: 0, max: 1, description: 'accuracy that a candidate may lose, 0.01 for one of a hundred' }),
-  caps: text({ placeholder: 'LAYERS', description: 'what may be pruned at most, as ip3=0.9,ip1=0.999' }),
+  delta: number({
+    min: 0,
+    max: 1,
+    description: 'accuracy that a round of search may lose, 0.01 for one image of a hundred',
+  }),
+  caps: text({
+    placeholder: 'LAYERS',
+    description: 'part of a layer that may be pruned at most, as ip3=0.9,ip1=0.999',
+  }),
   rates: text({ placeholder: 'RATES', description: 'rates to begin with, for olmp: one, or one for each layer' }),
   rate_min: number({ description: 'the least rate of a layer, for olmp' }),
   rate_max: number({ description: 'the greatest rate of a layer, for olmp' }),
@@ -59,7 +69,11 @@ export const runOptions: Options<PruneArgs> = {
   momentum: number({ min: 0, max: 0.999999, description: 'how much of the last step stays' }),
   weight_decay: number({ min: 0, description: 'how fast weights fade' }),
   shift: number({ min: 0, max: 1, description: 'part of the training images that are moved by a pixel' }),
-  validation: number({ above: 0, max: 0.9, description: 'part of the training images to choose by' }),
+  validation: number({
+    above: 0,
+    max: 0.9,
+    description: 'part of the training images that is kept back, to choose by',
+  }),
 };
 
 /** How a network is pruned on one machine. */
@@ -92,7 +106,7 @@ export function choicesOf(args: PruneArgs): PruneChoices {
     search_images: args.search_images,
     shares: named ?? (shares ? numbers('--shares', shares) : undefined),
     delta: args.delta,
-    caps: caps ? Object.fromEntries(caps.split(',').map(capOf)) : undefined,
+    caps: caps ? capsOf(caps) : undefined,
     rates: rates ? numbers('--rates', rates) : undefined,
     rate_min: args.rate_min,
     rate_max: args.rate_max,
@@ -109,10 +123,20 @@ export function choicesOf(args: PruneArgs): PruneChoices {
   };
 }
 
-function capOf(written: string): readonly [string, number] {
-  const [, name, part] = /^([^=]+)=(\d*\.?\d+)$/.exec(written.trim()) ?? [];
-  if (name !== undefined) return [name, Number(part)];
-  throw new ArgumentError('E_ARGUMENT_VALUE', `--caps ${written}: expected a layer and a part, as ip3=0.9`);
+function capsOf(list: string): Readonly<Record<string, number>> {
+  const caps = new Map<string, number>();
+  for (const written of list.split(',')) {
+    const [, name, part] = /^([^=]+)=(\d*\.?\d+)$/.exec(written.trim()) ?? [];
+    if (name === undefined || Number(part) > 1) {
+      throw new ArgumentError(
+        'E_ARGUMENT_VALUE',
+        `--caps ${written}: expected a layer and a part from 0 to 1, as ip3=0.9`,
+      );
+    }
+    if (caps.has(name)) throw new ArgumentError('E_ARGUMENT_VALUE', `--caps ${list}: names ${name} twice`);
+    caps.set(name, Number(part));
+  }
+  return Object.fromEntries(caps);
 }
 
 function numbers(name: string, list: string): number[] {

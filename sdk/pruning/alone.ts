@@ -1,11 +1,12 @@
 /** A run on one machine: this process searches, and its state and journal lie in a folder. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { log } from '../base/log.js';
 import { evaluateHere } from './evaluate-here.js';
 import { type Journal, openJournal } from './journal.js';
-import type { Surroundings } from './prune.js';
+import type { Note, Surroundings } from './prune.js';
 import { type Generation, type RoundProblem, type Score, searchRound } from './round.js';
-import { loadRun, saveRun } from './run-state.js';
+import { loadRun, type RunState, saveRun } from './run-state.js';
 
 /** The files of a run in its folder. */
 export const RUN_FILES = { state: 'state.safetensors', journal: 'journal.jsonl' } as const;
@@ -34,14 +35,20 @@ export async function alone({
   if (!resume) for (const name of Object.values(RUN_FILES)) await rm(join(folder, name), { force: true });
   const journal: Journal = await openJournal(join(folder, RUN_FILES.journal));
   return {
-    load: async (expected) => (resume ? loadRun(path, expected) : undefined),
+    async load(expected) {
+      const state = resume ? await loadRun(path, expected) : undefined;
+      if (state !== undefined) warnOfGap(journal, state);
+      return state;
+    },
+    // The journal says nothing of whose it is: the state does, from before its first line.
+    start: (state) => saveRun(path, state),
     async save(state) {
       await saveRun(path, state);
       await saved?.();
     },
     search(problem, trainer, note) {
       const known = journal.generations.filter(({ round }) => round === problem.round);
-      const tell = progressOf(problem, note);
+      const tell = progressOf(problem, note, countOf(known));
       return searchRound(problem, evaluateHere(trainer, problem.snapshot), {
         known,
         async told(generation, best) {
@@ -54,10 +61,26 @@ export async function alone({
   };
 }
 
-/** Says after each generation what the best is, and how fast it goes. */
+/** The run goes on without what is missing, but nobody can replay it. */
+function warnOfGap({ generations }: Journal, { candidates }: RunState): void {
+  const known = countOf(generations);
+  if (known >= candidates) return;
+  log.warn(`${RUN_FILES.journal} holds ${known} of the ${candidates} candidates that were evaluated; the run goes on`);
+}
+
+function countOf(generations: readonly Generation[]): number {
+  return generations.reduce((sum, { rates }) => sum + rates.length, 0);
+}
+
+/**
+ * Says after each generation what the best is, how fast it goes, and how long the round takes yet.
+ *
+ * @param before candidates of the round that a journal had
+ */
 export function progressOf(
-  { round, images, snapshot }: RoundProblem,
-  note: (text: string) => void,
+  { images, snapshot, settings }: RoundProblem,
+  note: Note,
+  before = 0,
 ): (generation: Generation, best: Score | undefined) => void {
   const total = snapshot.layers.reduce((sum, { size }) => sum + size, 0);
   const started = performance.now();
@@ -68,8 +91,9 @@ export function progressOf(
     const kept = best?.kept.reduce((sum, one) => sum + one, 0);
     const found =
       best && kept
-        ? `best ${(total / kept).toFixed(1)}× at ${((100 * best.correct) / images).toFixed(2)} %`
+        ? `${(total / kept).toFixed(1)}× at ${((100 * best.correct) / images).toFixed(2)} %`
         : 'none meets the constraint yet';
-    note(`round ${round}, generation ${generation}: ${found}, ${speed.toFixed(0)} candidates/s`);
+    const left = Math.max(0, settings.search_budget - before - evaluated) / speed;
+    note(`generation ${generation}: ${found}, ${speed.toFixed(0)} candidates/s`, left);
   };
 }

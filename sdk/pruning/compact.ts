@@ -1,8 +1,7 @@
 /** A smaller network without its dead units: what runs faster wherever the dense one ran. */
-import { input } from '../nn/layers.js';
-import { type Network, network as networkOf } from '../nn/network.js';
-import { count, type Layer, plain, type Value } from '../nn/value.js';
-import { chainOf, type Link } from './chain.js';
+import type { Network } from '../nn/network.js';
+import { withUnits } from '../nn/units.js';
+import { chainOf } from './chain.js';
 import type { Trimmed } from './dead-units.js';
 
 /** A network, its parameters, and which of them are kept. */
@@ -29,10 +28,8 @@ export function compact(of: Network, { values, mask, alive }: Trimmed): Compact 
     const units = alive.get(name) ?? [];
     return units.length === 0 ? [0] : units;
   };
-  const network = networkOf(
-    of.name,
-    rebuilt(of, (name) => left(name).length),
-  );
+  const chain = chainOf(of);
+  const network = withUnits(of, new Map(chain.map(({ name }) => [name, left(name).length])));
   const small = {
     network,
     values: new Float32Array(network.parameterCount),
@@ -44,7 +41,6 @@ export function compact(of: Network, { values, mask, alive }: Trimmed): Compact 
     small.mask[at] = mask[from];
     at++;
   };
-  const chain = chainOf(of);
   for (const [l, { name, weight, bias, rowSize, perInput }] of chain.entries()) {
     const inputs = l === 0 ? Array.from({ length: rowSize / perInput }, (_, i) => i) : left(chain[l - 1].name);
     for (const unit of left(name)) {
@@ -55,47 +51,4 @@ export function compact(of: Network, { values, mask, alive }: Trimmed): Compact 
     if (bias !== undefined) for (const unit of left(name)) copy(bias.offset + unit);
   }
   return small;
-}
-
-/** The same layers with so many units. */
-function rebuilt(of: Network, unitsOf: (name: string) => number): Value {
-  const links = new Map(chainOf(of).map((link) => [link.name, link]));
-  let x = input(of.inputShape);
-  /** How many units the layer before has now. */
-  let width: number | undefined;
-  for (const { name, layer, shape, parameters } of of.nodes.slice(1)) {
-    const link = links.get(name);
-    if (link === undefined) {
-      x = plain(layer, layer.kind === 'flatten' ? [count(x.shape)] : [x.shape[0], ...shape.slice(1)], [x]);
-      continue;
-    }
-    const units = unitsOf(name);
-    x = {
-      shape: [units, ...shape.slice(1)],
-      layer: withUnits(layer, units),
-      name,
-      inputs: [x],
-      parameters: parameters.map((parameter) => ({
-        ...parameter,
-        shape: smaller(parameter.shape, { link, units, width }),
-      })),
-    };
-    width = units;
-  }
-  return x;
-}
-
-function withUnits(layer: Layer, units: number): Layer {
-  if (layer.kind === 'conv2d') return { ...layer, outChannels: units };
-  return layer.kind === 'dense' ? { ...layer, outFeatures: units } : layer;
-}
-
-/** `[units]` of a bias, `[units, columns]` of a dense layer, `[units, channels, rows, columns]` of a convolution. */
-function smaller(
-  shape: readonly number[],
-  { link, units, width }: { readonly link: Link; readonly units: number; readonly width: number | undefined },
-): readonly number[] {
-  if (shape.length === 1) return [units];
-  if (width === undefined) return [units, ...shape.slice(1)];
-  return shape.length === 2 ? [units, width * link.perInput] : [units, width, ...shape.slice(2)];
 }

@@ -28,20 +28,26 @@ export async function openJournal(path: string): Promise<Journal> {
     .split('\n')
     .slice(0, -1)
     .map((line, i) => parsedLine(line, `${path}:${i + 1}`));
-  try {
+  const writing = async <T>(write: () => Promise<T>): Promise<T> => {
+    try {
+      return await write();
+    } catch (error) {
+      throw new StorageError('E_WRITE', `cannot write ${path}: ${systemReason(error)}`, { cause: error });
+    }
+  };
+  const file = await writing(async () => {
     if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
-    const file = await open(path, 'a');
-    return {
-      generations,
-      async add(generation) {
+    return open(path, 'a');
+  });
+  return {
+    generations,
+    add: (generation) =>
+      writing(async () => {
         await file.writeFile(`${JSON.stringify(generation)}\n`);
         await file.sync();
-      },
-      close: () => file.close(),
-    };
-  } catch (error) {
-    throw new StorageError('E_WRITE', `cannot write ${path}: ${systemReason(error)}`, { cause: error });
-  }
+      }),
+    close: () => file.close(),
+  };
 }
 
 async function readText(path: string): Promise<string> {

@@ -5,6 +5,7 @@
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { goalOf } from './course.js';
+import { Outlook } from './outlook.js';
 import { compressionOf } from './pruned-layers.js';
 import type { RoundProblem, RoundResult } from './round.js';
 import type { Expected, Moment, RunState } from './run-state.js';
@@ -26,16 +27,21 @@ export interface Pruned {
   readonly rounds: { readonly found: number; readonly searched: number };
 }
 
+/** Says how far a search is; left: the seconds that it takes yet, where they are known. */
+export type Note = (text: string, left?: number) => void;
+
 /** Who searches for a run, and keeps its state: this process and a folder, or the other roles of a cluster. */
 export interface Surroundings {
   /** The state that was kept last; undefined where the run begins. */
   load(expected: Expected): Promise<RunState | undefined>;
+  /** Keeps the state that a run begins with. */
+  start?(state: RunState): Promise<void>;
   /** Keeps a state; it is after so many turns. */
   save(state: RunState, turns: number): Promise<void>;
   /** Called before each turn. */
   begin?(turn: number): Promise<void>;
   /** Searches for the rates of a round, whose snapshot the trainer is at. */
-  search(problem: RoundProblem, trainer: PruneTrainer, note: (text: string) => void): Promise<RoundResult>;
+  search(problem: RoundProblem, trainer: PruneTrainer, note: Note): Promise<RoundResult>;
 }
 
 /** What a run needs besides what is trained. */
@@ -73,7 +79,8 @@ export async function prune(
 ): Promise<Pruned> {
   const { settings, network } = options;
   const trainer = new PruneTrainer(options);
-  const bar = startProgress({ label: `pruning ${network.name}`, total: settings.iterations, unit: 'iterations' });
+  const bar = startProgress({ label: 'pruning', total: settings.iterations, unit: 'steps' });
+  const outlook = new Outlook(settings);
   const began = performance.now();
   try {
     const identity = `${given} ${JSON.stringify(settings)} ${options.engine.description}`;
@@ -84,7 +91,10 @@ export async function prune(
       log.info(`resuming at iteration ${trainer.iteration} of ${settings.iterations}`);
       bar.credit(trainer.iteration);
     }
-    state ??= { ...emptyState(trainer), identity };
+    if (state === undefined) {
+      state = { ...emptyState(trainer), identity };
+      await surroundings.start?.(state);
+    }
     const before = state.seconds;
     const seconds = (): number => before + (performance.now() - began) / 1000;
     for (const [turn, next] of turnsOf(settings).entries()) {
@@ -94,13 +104,21 @@ export async function prune(
         const problem = await problemOf(trainer, settings);
         if (problem !== undefined) {
           const { iteration } = trainer;
-          const result = await surroundings.search(problem, trainer, (note) => bar.update(iteration, note));
+          const from = seconds();
+          const spent = (): number => seconds() - from;
+          const result = await surroundings.search(problem, trainer, (note, left) =>
+            bar.update(iteration, note, outlook.left(iteration, { spent: spent(), left })),
+          );
+          outlook.searched(spent());
+          bar.update(iteration, 'training', outlook.left(iteration, { spent: spent(), left: 0 }));
           state = take(trainer, state, { problem, result });
         }
       }
+      const [from, steps] = [seconds(), next - trainer.iteration];
       await trainer.advance(next, { signal });
       state = await look(trainer, state, settings);
-      bar.update(trainer.iteration, noteOf(state, trainer));
+      outlook.trained(steps, seconds() - from);
+      bar.update(next, noteOf(state, trainer), outlook.left(next));
       state = { ...state, seconds: seconds() };
       await surroundings.save(state, turn + 1);
     }

@@ -187,25 +187,29 @@ function shareSpace({
 }: Pick<RoundProblem, 'settings' | 'snapshot' | 'round'> & { readonly goal: number }): Space {
   const { layers, statistics } = snapshot;
   const { shares } = settings;
-  const magnitudes = magnitudesOf(snapshot);
-  const ceilings = ceilingsOf(snapshot, magnitudes, settings.caps);
-  const toRates = (point: Candidate): readonly number[] => raisedTo(point, { snapshot, magnitudes, goal, ceilings });
+  const { kept, masked } = magnitudesOf(snapshot);
+  // A layer of which nothing is left has no mean that a threshold could be above: its bits stay.
+  const isGone = kept.map(({ length }) => length === 0);
+  const magnitudes = { kept, masked: masked.map((own, l) => (isGone[l] ? new Float32Array() : own)) };
+  const aim: Aim = { snapshot, magnitudes, goal, ceilings: ceilingsOf(snapshot, magnitudes, settings.caps) };
+  const ofThoseLeft = (rates: readonly number[]): readonly (number | null)[] =>
+    rates.map((rate, l) => (isGone[l] ? null : rate));
+  const toRates = (point: Candidate): readonly (number | null)[] => ofThoseLeft(raisedTo(point, aim));
+  const inShares = (sizes: readonly number[]): readonly (number | null)[] =>
+    ofThoseLeft(bySizes({ ...aim, sizes: sizes.map((size, l) => (isGone[l] ? 0 : size)) }));
   switch (shares) {
     case 'searched': {
       const box = { lower: layers.map(() => -REACH), upper: layers.map(() => REACH) };
       return { search: searchFor(settings, round, { ...box, start: layers.map(() => 0) }), toRates };
     }
     case 'global':
-      return { toRates, given: atOneThreshold({ snapshot, magnitudes, goal, ceilings }) };
+      return { toRates, given: ofThoseLeft(atOneThreshold(aim)) };
     case 'uniform':
-      return {
-        toRates,
-        given: bySizes({ snapshot, magnitudes, sizes: layers.map(({ size }) => size), goal, ceilings }),
-      };
+      return { toRates, given: inShares(layers.map(({ size }) => size)) };
     default: {
       if (statistics.length !== shares.length)
         throw new PruningError('E_SETTINGS', `${shares.length} shares for ${statistics.length} layers`);
-      return { toRates, given: bySizes({ snapshot, magnitudes, sizes: shares, goal, ceilings }) };
+      return { toRates, given: inShares(shares) };
     }
   }
 }
@@ -245,7 +249,10 @@ function bySizes({
   ceilings,
 }: Aim & { readonly sizes: readonly number[] }): readonly number[] {
   const { layers } = snapshot;
-  const wanted = (scale: number): readonly number[] => sizes.map((size, l) => Math.min(layers[l].size, scale * size));
+  // Proportions may be of any magnitude.
+  const largest = Math.max(...sizes);
+  const wanted = (scale: number): readonly number[] =>
+    sizes.map((size, l) => Math.min(layers[l].size, scale * (size / largest)));
   let [low, high] = [0, goal];
   for (let halvings = 0; halvings < 60; halvings++) {
     const middle = (low + high) / 2;
@@ -285,14 +292,29 @@ export function searchFor(
   }
 }
 
-function requireSame({ round }: RoundProblem, now: Generation, before: Generation | undefined): void {
+function requireSame({ round, images, snapshot }: RoundProblem, now: Generation, before: Generation | undefined): void {
   const { generation, rates, scores } = now;
   const isOther = before !== undefined && JSON.stringify(before.rates) !== JSON.stringify(rates);
-  if (!isOther && scores.length === rates.length) return;
+  const impossible = scores.findIndex(
+    ({ correct, kept }) =>
+      correct > images ||
+      kept.length !== snapshot.layers.length ||
+      kept.some((count, l) => count > snapshot.layers[l].size),
+  );
+  if (!isOther && scores.length === rates.length && impossible < 0) return;
+  const where = `round ${round}, generation ${generation}`;
+  if (!isOther && scores.length === rates.length) {
+    const advice = before === undefined ? '' : '; the journal is damaged: begin anew, without --resume';
+    const written = JSON.stringify(scores[impossible]);
+    throw new PruningError(
+      'E_JOURNAL',
+      `${where}: the score ${written} of candidate ${impossible + 1} cannot be${advice}`,
+    );
+  }
   throw new PruningError(
     'E_JOURNAL',
     isOther
-      ? `round ${round}, generation ${generation}: the journal has other candidates than those that are asked for; it is of another run, or of another version of mindts: begin anew, without --resume`
-      : `round ${round}, generation ${generation}: ${scores.length} scores for ${rates.length} candidates`,
+      ? `${where}: the journal has other candidates than those that are asked for; it is of another run, or of another version of mindts: begin anew, without --resume`
+      : `${where}: ${scores.length} scores for ${rates.length} candidates`,
   );
 }

@@ -54,15 +54,17 @@ export function encodeRun({ snapshot, best, ...rest }: RunState): Uint8Array {
  *
  * @param source the file's name, for errors
  * @param advice what to do about a state of another run
- * @throws PruningError `E_RUN` for one of another run, saying what differs; CheckpointError for damaged bytes
+ * @throws PruningError `E_RUN` for one of another run, saying what differs, or for something else; CheckpointError for damaged bytes
  */
 export function decodeRun(
   bytes: Uint8Array,
   { identity, layers, size, source, advice }: Expected & { readonly source: string; readonly advice: string },
 ): RunState {
   const { tensors, texts } = decodeSafetensors(bytes, source);
-  const run = runSchema.safeParse(JSON.parse(texts.get(RUN) ?? 'null'));
-  if (!run.success) throw new CheckpointError('E_CKPT_FORMAT', `${source}: is not the state of a pruning; ${advice}`);
+  const written = texts.get(RUN);
+  if (written === undefined) throw new PruningError('E_RUN', `${source}: is not the state of a pruning; ${advice}`);
+  const run = runSchema.safeParse(JSON.parse(written));
+  if (!run.success) throw new PruningError('E_RUN', `${source}: is the state of another version of mindts; ${advice}`);
   const { accuracy, ...rest } = run.data;
   if (rest.identity !== identity) {
     const what = difference(rest.identity, identity);
@@ -98,7 +100,16 @@ export async function loadRun(path: string, expected: Expected): Promise<RunStat
     return undefined;
   }
   const advice = 'give the same arguments, another --train_url, or leave out --resume';
-  return decodeRun(bytes, { ...expected, source: path, advice });
+  try {
+    return decodeRun(bytes, { ...expected, source: path, advice });
+  } catch (error) {
+    if (!(error instanceof CheckpointError)) throw error;
+    throw new CheckpointError(
+      error.code,
+      `${path}: the state is damaged; remove it: then --resume takes the copy at --train_url, or begins at the beginning, and comes to the same bits`,
+      { cause: error },
+    );
+  }
 }
 
 const [BEST, RUN] = ['best', 'mindts.run'];

@@ -97,11 +97,14 @@ export async function settingsFor(
 }
 
 /**
- * That settings which name layers, or have a number for each, fit a network's layers.
+ * That settings which name layers, have a number for each, or go by their size, fit a network's layers.
  *
  * @throws PruningError `E_SETTINGS`
  */
-export function requireLayers({ caps, rates, shares }: PruneSettings, layers: readonly PrunedLayer[]): void {
+export function requireLayers(
+  { caps, rates, shares, schedule, target_ratio: ratio }: PruneSettings,
+  layers: readonly PrunedLayer[],
+): void {
   const names = layers.map(({ name }) => name).join(', ');
   const unknown = Object.keys(caps).find((name) => !layers.some((layer) => layer.name === name));
   if (unknown !== undefined) throw wrong(`--caps names ${unknown}, and the layers are ${names}`);
@@ -110,6 +113,15 @@ export function requireLayers({ caps, rates, shares }: PruneSettings, layers: re
   }
   if (typeof shares !== 'string' && shares.length !== layers.length) {
     throw wrong(`--shares has ${shares.length} numbers; give one for each of ${names}`);
+  }
+  const total = layers.reduce((sum, { size }) => sum + size, 0);
+  if (schedule === 'gradual' && ratio > total) {
+    throw wrong(`--target_ratio ${ratio} keeps nothing: ${names} have ${total} parameters together`);
+  }
+  const held = layers.reduce((sum, { name, size }) => sum + size * (1 - (caps[name] ?? 1)), 0);
+  if (schedule === 'gradual' && held > total / ratio) {
+    const most = Math.floor(total / ratio);
+    throw wrong(`--caps keep ${Math.ceil(held)} parameters, and --target_ratio ${ratio} asks for at most ${most}`);
   }
 }
 

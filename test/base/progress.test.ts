@@ -37,6 +37,18 @@ test('without a terminal a line comes at most every ten seconds', async (t) => {
   ]);
 });
 
+test('who knows better how long it takes yet says so; else it is as many units in a second as so far', async (t) => {
+  const { at, lines } = onPipe({ label: 'pruning', total: 100, unit: 'steps' });
+  at(5).update(0, 'searching', 30);
+  at(20).update(20, 'training', 5);
+  at(40).update(40);
+  t.strictSame(lines(), [
+    'pruning: 0% 0/100 steps, 30 s left, searching',
+    'pruning: 20% 20/100 steps, 5.0 s left, training',
+    'pruning: 40% 40/100 steps, 1 min 0 s left',
+  ]);
+});
+
 test('what ends within a second leaves no trace', async (t) => {
   for (const end of ['done', 'fail'] as const) {
     const { at, lines } = onPipe({ label: 'copying', total: 2, unit: 'files' });

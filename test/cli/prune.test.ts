@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tap, { test } from 'tap';
 import { writeDigits } from '../../datasets/digits.js';
@@ -71,7 +71,7 @@ test('prune: from a checkpoint to a sparse file that inference reads, with a rep
   const small = await loadCheckpoint(join(out, 'compact.ckpt'));
   t.same(small.parameters.get('ip1.weight')?.shape, [report.units.ip1, 784]);
 
-  for (const file of ['pruned.ckpt', 'pruned.mtsp']) {
+  for (const file of ['pruned.ckpt', 'pruned.mtsp', 'compact.ckpt']) {
     const where = ['--ckpt_url', join(out, file), '--result_url', join(root, `result-${file}`)];
     const inferred = await run(
       ['inference', '--network', 'lenet300-100', '--data_url', join(root, 'digits'), ...where],
@@ -80,6 +80,9 @@ test('prune: from a checkpoint to a sparse file that inference reads, with a rep
     t.equal(inferred.code, 0, inferred.stderr);
     const result = JSON.parse(readFileSync(join(root, `result-${file}`, 'result.json'), 'utf8'));
     t.equal(result.accuracy, report.accuracy, `${file}: inference says what pruning said`);
+    if (file === 'compact.ckpt') {
+      t.match(inferred.stdout, `compact network: ip1 ${report.units.ip1} of 300 units`);
+    }
   }
   const converted = await run(['ckpt', 'convert', join(out, 'pruned.mtsp'), join(root, 'again.mtsp')], options);
   t.equal(converted.code, 0, converted.stderr);
@@ -113,6 +116,55 @@ test('prune: a run that is killed goes on with --resume to the same bytes', asyn
   const other = await run([...killed, '--resume', '--seed', '2'], options);
   t.equal(other.code, 1);
   t.match(other.stderr, /state\.safetensors: is of another run, with "seed":1 where this one has "seed":2/);
+});
+
+test('prune: what a run is resumed from is looked at first', async (t) => {
+  const options = { cache: join(root, 'cache-damaged') };
+  const plain = [
+    ...flags('damaged'),
+    '--target_ratio',
+    '200',
+    '--iterations',
+    '40',
+    '--search_every',
+    '10',
+    '--delta',
+    '0.1',
+  ];
+  const ended = await run(plain, options);
+  t.equal(ended.code, 0, ended.stderr);
+  t.match(
+    ended.stderr,
+    /\d× is short of --target_ratio 200: in 1 of 2 rounds no candidate lost at most 0\.1 of the accuracy/,
+  );
+  const folder = readdirSync(join(options.cache, 'output')).find((name) => /^damaged-\w+$/.test(name)) ?? '';
+  const [state, journal] = ['state.safetensors', 'journal.jsonl'].map((name) =>
+    join(options.cache, 'output', folder, name),
+  );
+
+  const lines = readFileSync(journal, 'utf8');
+  writeFileSync(journal, '');
+  const without = await run([...plain, '--resume'], options);
+  t.equal(without.code, 0);
+  t.match(without.stderr, /journal\.jsonl holds 0 of the \d+ candidates that were evaluated; the run goes on/);
+
+  truncateSync(state, 1000);
+  const damaged = await run([...plain, '--resume'], options);
+  t.equal(damaged.code, 1);
+  t.match(
+    damaged.stderr,
+    /state\.safetensors: the state is damaged; remove it: then --resume takes the copy at --train_url/,
+  );
+
+  // Neither here nor there: the run begins anew, and would replay what the journal says.
+  for (const path of [state, join(root, 'damaged', 'state.safetensors')]) rmSync(path);
+  writeFileSync(journal, lines.replace('"correct":', '"correct":9999'));
+  const wrong = await run([...plain, '--resume'], options);
+  t.equal(wrong.code, 1);
+  t.match(
+    wrong.stderr,
+    /round 0, generation 0: the score .* of candidate 1 cannot be; the journal is damaged: begin anew/,
+  );
 });
 
 test('prune: a constraint that no candidate meets leaves the network as it was, and says so', async (t) => {
@@ -174,6 +226,15 @@ test('prune: what cannot be is refused in one line', async (t) => {
     [['--caps', 'ip9=0.5'], /--caps names ip9, and the layers are ip1, ip2, ip3/],
     [['--caps', 'ip3'], /--caps ip3: expected a layer and a part/],
     [['--shares', 'most'], /--shares most: expected numbers/],
+    [['--caps', 'ip3=1.5'], /--caps ip3=1\.5: expected a layer and a part from 0 to 1/],
+    [['--caps', 'ip3=0.5,ip3=0.9'], /--caps ip3=0\.5,ip3=0\.9: names ip3 twice/],
+    [
+      ['--target_ratio', '266611'],
+      /--target_ratio 266611 keeps nothing: ip1, ip2, ip3 have 266610 parameters together/,
+    ],
+    [['--target_ratio', '0.99'], /--target_ratio 0\.99: expected a number of at least 1/],
+    [['--target_ratio', 'NaN'], /--target_ratio NaN: expected a number/],
+    [['--caps', 'ip1=0.5'], /--caps keep 117750 parameters, and --target_ratio 114 asks for at most 2338/],
     [['--prune_stop', '201'], /--prune_stop 201 comes after the last of --iterations 200/],
     [['--batch_size', '1351'], /1350 images are left to train on, fewer than --batch_size 1351/],
   ];

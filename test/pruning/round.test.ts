@@ -128,3 +128,34 @@ test('a journal of another run is refused, and so are scores that are too few', 
     { code: 'E_JOURNAL' },
   );
 });
+
+test('a layer of which nothing is left stays so, whatever shares are searched or given', async (t) => {
+  for (const shares of ['searched', 'global', 'uniform', [3, 1]] as const) {
+    const posed = await problem({ delta: 1, shares: typeof shares === 'string' ? shares : [...shares] }, 120);
+    const { values, mask: drawnMask } = posed.snapshot;
+    const before = drawnMask.map((bit, i) => (i < 800 ? bit : 0));
+    const snapshot = { ...posed.snapshot, ...snapshotOf(values, before, layers) };
+    const { rates } = await searchRound({ ...posed, snapshot }, scored(snapshot));
+    t.equal(rates?.[1], undefined);
+    const mask = maskFor(snapshot, rates ?? []);
+    t.ok(
+      mask.subarray(800).every((bit) => bit === 0),
+      `${shares}: nothing comes back`,
+    );
+    t.equal(compressionOf(layers, mask).kept, 120, 'the other layer keeps what all may');
+  }
+});
+
+test('shares are proportions: their magnitude says nothing', async (t) => {
+  const found = await Promise.all(
+    [1, 1e-9, 1e300].map(async (scale) => {
+      const posed = await problem({ delta: 1, shares: [3 * scale, scale] }, 120);
+      return (await searchRound(posed, scored(posed.snapshot))).score?.kept;
+    }),
+  );
+  t.same(found, [
+    [90, 30],
+    [90, 30],
+    [90, 30],
+  ]);
+});

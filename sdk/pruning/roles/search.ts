@@ -38,7 +38,7 @@ export async function searchRole(
       const source = `${shownUrl(folder.url)}, the snapshot of round ${round}`;
       const snapshot = decodeSnapshot(bytes, { layers, size: network.parameterCount, source });
       const problem: RoundProblem = { round, snapshot, settings, images, reference, goal: goal ?? undefined };
-      const tell = progressOf(problem, (text) => log.info(text));
+      const tell = progressOf(problem, (text) => log.info(`round ${problem.round}, ${text}`));
       const { rates, score, evaluated } = await searchRound(
         problem,
         (asked, { generation }) =>
