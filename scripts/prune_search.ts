@@ -9,7 +9,10 @@ const spec = {
   description: 'Searches for rates in a run of pruning on a cluster.',
   options: {
     ...mindts.workOptions,
-    block_size: mindts.integer({ min: 1, default: 4, description: 'candidates that an evaluator takes at once' }),
+    block_size: mindts.integer({
+      min: 1,
+      description: 'candidates that an evaluator takes at once (default: as many as come out even)',
+    }),
   },
   examples: ['npx mindts prune_search --work_url work'],
 };

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PruningError, StorageError } from '../../base/errors.js';
 import { PassingFailure } from '../../storage/retry.js';
 import { schemeOf } from '../../storage/url.js';
+import type { Bell } from './bell.js';
 
 /** All in milliseconds. */
 export interface Pace {
@@ -78,6 +79,8 @@ export interface Waiting {
   readonly signal?: AbortSignal | undefined;
   /** Asked when patience has come to its end: whether whoever is waited for lives, so that it begins anew. Default: no. */
   readonly isHopeful?: (() => Promise<boolean>) | undefined;
+  /** Ends a pause when there is news, so that pauses may be long from the first. */
+  readonly bell?: Bell | undefined;
 }
 
 /** The pauses between looks. */
@@ -86,18 +89,18 @@ export class Waits {
   #since = performance.now();
 
   constructor(readonly options: Waiting) {
-    this.#pause = options.pace.leastPollMs;
+    this.#pause = leastPause(options);
   }
 
   /** Something has happened: the next looks come soon. */
   begin(): void {
-    this.#pause = this.options.pace.leastPollMs;
+    this.#pause = leastPause(this.options);
     this.#since = performance.now();
   }
 
   /** @throws PruningError `E_FARM_SILENT`, or the signal's reason */
   async wait(): Promise<void> {
-    const { pace, what, signal, isHopeful } = this.options;
+    const { pace, what, signal, isHopeful, bell } = this.options;
     if (performance.now() - this.#since >= pace.patienceMs) {
       if (await isHopeful?.()) return this.begin();
       const waited = `waited ${Math.round(pace.patienceMs / 1000)} s for ${what}`;
@@ -106,9 +109,13 @@ export class Waits {
         `${waited}: see with mindts prune status which role is missing, and start it`,
       );
     }
-    await pauseFor(this.#pause, signal);
+    await (bell?.wait(this.#pause, signal) ?? pauseFor(this.#pause, signal));
     this.#pause = Math.min(pace.mostPollMs, this.#pause * 1.5);
   }
+}
+
+function leastPause({ pace, bell }: Waiting): number {
+  return bell === undefined ? pace.leastPollMs : pace.mostPollMs;
 }
 
 /** Waits; ends at once with the signal's reason. */
