@@ -154,6 +154,8 @@ test('a bell rings for news alone, also for what came before one waits, and not 
   await folder.put('board/2.tasks', 0);
   await told;
   await bell.wait(3_600_000);
+  t.same(bell.take(), ['1.tasks', '2.tasks']);
+  t.same(bell.take(), []);
   const ending = new AbortController();
   const again = bell.wait(3_600_000, ending.signal);
   ending.abort(new RangeError('enough'));

@@ -7,8 +7,10 @@ import { type FSWatcher, watch } from 'node:fs';
 import { systemCode } from '../../base/errors.js';
 
 export interface Bell {
-  /** Waits for news, or for so long; not at all when there has been news since it last returned. Ends at once with the signal's reason. */
+  /** Waits for news, or for so long; not at all when there has been news since it was last taken. Ends at once with the signal's reason. */
   wait(ms: number, signal?: AbortSignal): Promise<void>;
+  /** The names of new files since it was last asked; none when one has to look oneself. */
+  take(): readonly string[];
   close(): void;
 }
 
@@ -23,6 +25,7 @@ export interface Bell {
  * const bell = bellOn('out/work/seed-1/board', (name) => name.endsWith('.tasks'));
  * await folder.put('board/2.tasks', [2]);
  * await bell?.wait(60_000);
+ * bell?.take(); // ['2.tasks']
  * bell?.close();
  */
 export function bellOn(path: string, isNews: (name: string) => boolean): Bell | undefined {
@@ -33,21 +36,24 @@ export function bellOn(path: string, isNews: (name: string) => boolean): Bell | 
     if (systemCode(error) === undefined) throw error;
     return undefined;
   }
-  let hasRung = false;
+  const news = new Set<string>();
+  let isVague = false;
   let wake: (() => void) | undefined;
-  function ring(): void {
-    hasRung = true;
-    wake?.();
-  }
   watcher.on('change', (_, name) => {
-    if (name === null || isNews(String(name))) ring();
+    if (name === null) isVague = true;
+    else if (isNews(String(name))) news.add(String(name));
+    else return;
+    wake?.();
   });
   // What is wrong with a folder is found out, and told, by whoever looks into it.
-  watcher.on('error', ring);
+  watcher.on('error', () => {
+    isVague = true;
+    wake?.();
+  });
   return {
     async wait(ms, signal) {
       signal?.throwIfAborted();
-      if (!hasRung) {
+      if (news.size === 0 && !isVague) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(end, ms);
           function end(): void {
@@ -59,8 +65,13 @@ export function bellOn(path: string, isNews: (name: string) => boolean): Bell | 
           signal?.addEventListener('abort', end, { once: true });
         });
       }
-      hasRung = false;
       signal?.throwIfAborted();
+    },
+    take() {
+      const names = isVague ? [] : [...news];
+      news.clear();
+      isVague = false;
+      return names;
     },
     close: () => watcher.close(),
   };

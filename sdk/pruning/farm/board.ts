@@ -79,11 +79,11 @@ export async function collect<T>(
   let damaged = 0;
   let isClean = false;
   try {
-    for (;;) {
+    for (let news: readonly string[] = []; ; news = await waits.wait()) {
       signal.throwIfAborted();
-      const names = await folder.list('board');
+      const names = news.length > 0 ? news : await folder.list('board');
       // At first, and should anybody have taken it away.
-      if (!names.includes(`${key}.tasks`)) await publish(folder, tasks);
+      if (news.length === 0 && !names.includes(`${key}.tasks`)) await publish(folder, tasks);
       if (!isClean) await clean(folder, names, key);
       isClean = true;
       const before = answers.size;
@@ -107,7 +107,6 @@ export async function collect<T>(
         onProgress?.([...answers.values()].reduce((sum, { length }) => sum + length, 0));
       }
       if (answers.size === blocks) return Array.from({ length: blocks }, (_, block) => answers.get(block) ?? []).flat();
-      await waits.wait();
     }
   } finally {
     bell?.close();

@@ -89,11 +89,15 @@ class Claims {
     const isHopeful = (): Promise<boolean> => anybodyLives(this.#folder, SOLE_ROLES);
     this.#bell ??= this.#folder.listen('board', (name) => name.endsWith('.tasks'));
     const waits = new Waits({ pace: this.#folder.pace, what, signal, isHopeful, bell: this.#bell });
+    // What came while one evaluated is seen by looking.
+    this.#bell?.take();
     for (let hasWaited = false; ; ) {
       signal.throwIfAborted();
       const found = await this.#find(await this.#folder.list('board'), hasWaited);
       if (found === undefined) {
-        await waits.wait();
+        // What is new is enough to find one's own block; for any other one looks what became of it.
+        const own = await this.#find(await waits.wait(), false);
+        if (own !== undefined && this.#owns(own)) return own;
         hasWaited = true;
       } else if (this.#owns(found) || (await this.#claim(found))) return found;
       // Else somebody was there at the same moment: look anew.

@@ -98,11 +98,19 @@ export class Waits {
     this.#since = performance.now();
   }
 
-  /** @throws PruningError `E_FARM_SILENT`, or the signal's reason */
-  async wait(): Promise<void> {
+  /**
+   * Pauses, or until there is news.
+   *
+   * @returns the names of new files, where a bell tells of them; none when one has to look
+   * @throws PruningError `E_FARM_SILENT`, or the signal's reason
+   */
+  async wait(): Promise<readonly string[]> {
     const { pace, what, signal, isHopeful, bell } = this.options;
     if (performance.now() - this.#since >= pace.patienceMs) {
-      if (await isHopeful?.()) return this.begin();
+      if (await isHopeful?.()) {
+        this.begin();
+        return [];
+      }
       const waited = `waited ${Math.round(pace.patienceMs / 1000)} s for ${what}`;
       throw new PruningError(
         'E_FARM_SILENT',
@@ -111,6 +119,7 @@ export class Waits {
     }
     await (bell?.wait(this.#pause, signal) ?? pauseFor(this.#pause, signal));
     this.#pause = Math.min(pace.mostPollMs, this.#pause * 1.5);
+    return bell?.take() ?? [];
   }
 }
 
