@@ -79,7 +79,7 @@ export interface Waiting {
   readonly signal?: AbortSignal | undefined;
   /** Asked when patience has come to its end: whether whoever is waited for lives, so that it begins anew. Default: no. */
   readonly isHopeful?: (() => Promise<boolean>) | undefined;
-  /** Ends a pause when there is news, so that pauses may be long from the first. */
+  /** Ends a pause when there is news, so that pauses may be longer from the first. */
   readonly bell?: Bell | undefined;
 }
 
@@ -123,8 +123,9 @@ export class Waits {
   }
 }
 
-function leastPause({ pace, bell }: Waiting): number {
-  return bell === undefined ? pace.leastPollMs : pace.mostPollMs;
+/** A bell may be deaf to what other machines write: then looks come not too late, and else they cost little. */
+function leastPause({ pace: { leastPollMs, mostPollMs }, bell }: Waiting): number {
+  return bell === undefined ? leastPollMs : Math.min(mostPollMs, 5 * leastPollMs);
 }
 
 /** Waits; ends at once with the signal's reason. */
