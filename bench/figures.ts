@@ -12,6 +12,7 @@ import { buildNetwork } from '../sdk/nn/networks.js';
 import { workFolder } from '../sdk/platform/work-folders.js';
 import { Model } from '../sdk/train/model.js';
 import { peakMemoryOf, secondsOf, secondsUntil } from './command.js';
+import { evaluatorFigures } from './evaluators.js';
 import { trainingFlops } from './flops.js';
 import { layerFigures } from './layers.js';
 import { loaderFigures } from './loader.js';
@@ -100,6 +101,7 @@ export const figures: Readonly<Record<string, Figure>> = {
   ...layerFigures,
   ...loaderFigures,
   ...rankFigures,
+  ...evaluatorFigures,
   reference: {
     title: 'training on the reference engine',
     unit: 'images/s',

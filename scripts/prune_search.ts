@@ -10,7 +10,10 @@ const spec = {
   options: {
     ...mindts.workOptions,
     ...mindts.compatRunOptions,
-    block_size: mindts.integer({ min: 1, default: 4, description: 'candidates that an evaluator takes at once' }),
+    block_size: mindts.integer({
+      min: 1,
+      description: 'candidates that an evaluator takes at once (default: as many as come out even)',
+    }),
   },
   examples: ['npx mindts prune_search --work_url work'],
 };

@@ -12,8 +12,10 @@ export interface Magnitudes {
 export function magnitudesOf({ values, mask, layers }: Snapshot): Magnitudes {
   const sorted = (bit: number): readonly Float32Array[] =>
     layers.map(({ offset, size }: PrunedLayer) => {
-      const own = values.subarray(offset, offset + size).map(Math.abs);
-      return own.filter((_, i) => mask[offset + i] === bit).sort();
+      const own = new Float32Array(size);
+      let count = 0;
+      for (let i = offset; i < offset + size; i++) if (mask[i] === bit) own[count++] = Math.abs(values[i]);
+      return inOrder(own.subarray(0, count));
     });
   return { kept: sorted(1), masked: sorted(0) };
 }
@@ -105,6 +107,27 @@ export function ceilingsOf(
     return low;
   });
 }
+
+/**
+ * Sorts what is not negative. Such floats have the order of their bits, so that three passes over their digits do (radix sort): all evaluators
+ * wait for this at the beginning of a round, and comparing takes five times as long.
+ */
+function inOrder(magnitudes: Float32Array): Float32Array {
+  let from: Uint32Array = new Uint32Array(magnitudes.buffer, magnitudes.byteOffset, magnitudes.length);
+  let to: Uint32Array = new Uint32Array(magnitudes.length);
+  for (let shift = 0; shift < 32; shift += DIGIT) {
+    const places = new Uint32Array(2 ** DIGIT + 1);
+    for (const bits of from) places[((bits >>> shift) & LAST) + 1]++;
+    for (let digit = 1; digit < places.length; digit++) places[digit] += places[digit - 1];
+    for (const bits of from) to[places[(bits >>> shift) & LAST]++] = bits;
+    [from, to] = [to, from];
+  }
+  return new Float32Array(from.buffer, from.byteOffset, from.length);
+}
+
+/** Bits of a digit; 32 of them are three digits, and what is above is 0. */
+const DIGIT = 11;
+const LAST = 2 ** DIGIT - 1;
 
 /** How many are greater. */
 function above(ascending: Float32Array, bound: number): number {

@@ -12,6 +12,7 @@ import { type RunFolder, runFolder } from '../../sdk/pruning/farm/folder.js';
 import { type Office, takeOffice, waitForEntry } from '../../sdk/pruning/farm/journal.js';
 import { beginRun, joinRun } from '../../sdk/pruning/farm/run.js';
 import { joinEvaluators } from '../../sdk/pruning/farm/seat.js';
+import { Shares } from '../../sdk/pruning/farm/shares.js';
 import { stopRun, untilAllLeft } from '../../sdk/pruning/farm/stop.js';
 import { asked, better, Generation, ORIGIN, Point, Rates, Round, Settings, sumOfSquares, trained } from './squares.js';
 
@@ -68,17 +69,18 @@ async function search(folder: RunFolder): Promise<void> {
     for (let round = office.entries('rates', Rates).length; round < settings.rounds; round++) {
       const place = { topic: 'snapshots', number: round, schema: Snapshot, signal };
       const { data } = await waitForEntry(folder, 'trainer', place);
+      const shares = new Shares(folder);
       let best = round === 0 ? ORIGIN : office.entries('rates', Rates)[round - 1].best;
       for (let generation = 0; generation < settings.generations; generation++) {
         const candidates = asked(settings, best, [round, generation]);
         const earlier = done.find((other) => other.round === round && other.generation === generation);
+        // In one round blocks are of one size, in the next one they come out even.
+        const dealt = shares.deal(candidates, round % 2 === 0 ? settings.blockSize : undefined);
+        const tasks = { round, generation, common: data, ...dealt };
         const results =
           earlier?.results ??
-          (await collect(
-            office,
-            { round, generation, blockSize: settings.blockSize, common: data, candidates: [...candidates] },
-            { schema: z.number() },
-          ));
+          (await collect(office, tasks, { schema: z.number(), onAnswer: (answer) => shares.heard(tasks, answer) }));
+        await shares.look();
         if (earlier === undefined) {
           await office.append('generations', { round, generation, results });
           say('generation');

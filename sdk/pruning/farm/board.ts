@@ -3,7 +3,7 @@
  * folder, so that one listing shows everything:
  *
  *     <generation>.tasks                       the candidates
- *     <generation>.claim.<block>.<session>     an evaluator works on a block
+ *     <generation>.claim.<block>.<session>     an evaluator works on a block that nobody owned
  *     <generation>.result.<block>.<session>    what came of it
  *
  * A generation is called by its round, its number and the hash of its tasks, snapshot included: a search that was killed and asks again
@@ -24,6 +24,8 @@ export const Tasks = z.strictObject({
   generation: z.int().min(0),
   /** Candidates of a block, the last one's perhaps fewer. */
   blockSize: z.int().min(1),
+  /** The sessions of evaluators to whom the first blocks belong: as good as claims, see shares.ts. */
+  owners: z.array(z.string()).optional(),
   /** What all candidates have in common: which snapshot, which pictures, which constraint. */
   common: z.unknown(),
   candidates: z.array(z.unknown()).min(1),
@@ -39,11 +41,16 @@ export const Results = z.strictObject({
   results: z.array(z.unknown()),
 });
 
+/** Publishes a generation, so that evaluators begin while the search has something else to do before it {@link collect}s. */
+export async function publish(folder: RunFolder, tasks: Tasks): Promise<void> {
+  await folder.put(`board/${keyOf(tasks)}.tasks`, tasks);
+}
+
 /**
- * Publishes a generation and waits for its results; what is left of other generations is removed.
+ * Publishes a generation, where that was not done, and waits for its results; what is left of other generations is removed.
  *
  * @param seat the search's; when it has to end, the waiting does
- * @param options schema: of one result; onProgress: called with how many candidates are done
+ * @param options schema: of one result; onProgress: called with how many candidates are done; onAnswer: with who has answered
  * @returns the results in ask order, whoever answered and when
  * @throws PruningError `E_FARM_SILENT` when no answer came for `patienceMs` and no evaluator lives; `E_EVALUATE` when answers come that are none;
  * the seat's reason to end
@@ -51,42 +58,58 @@ export const Results = z.strictObject({
 export async function collect<T>(
   seat: Seat,
   tasks: Tasks,
-  { schema, onProgress }: { readonly schema: z.ZodType<T>; readonly onProgress?: (done: number) => void },
+  {
+    schema,
+    onProgress,
+    onAnswer,
+  }: {
+    readonly schema: z.ZodType<T>;
+    readonly onProgress?: (done: number) => void;
+    readonly onAnswer?: (answer: BlockFile) => void;
+  },
 ): Promise<readonly T[]> {
   const { folder, signal } = seat;
   const key = keyOf(tasks);
   const blocks = blockCount(tasks);
   const answers = new Map<number, readonly T[]>();
   const what = `an evaluator's answer to generation ${tasks.generation} of round ${tasks.round} in ${shownUrl(folder.url)}`;
-  const waits = new Waits({ pace: folder.pace, what, signal, isHopeful: () => anybodyLives(folder, ['evaluator']) });
+  const bell = folder.listen('board', (name) => name.startsWith(`${key}.result.`));
+  const isHopeful = (): Promise<boolean> => anybodyLives(folder, ['evaluator']);
+  const waits = new Waits({ pace: folder.pace, what, signal, isHopeful, bell });
   let damaged = 0;
   let isClean = false;
-  for (;;) {
-    signal.throwIfAborted();
-    const names = await folder.list('board');
-    // At first, and should anybody have taken it away.
-    if (!names.includes(`${key}.tasks`)) await folder.put(`board/${key}.tasks`, tasks);
-    if (!isClean) await clean(folder, names, key);
-    isClean = true;
-    const before = answers.size;
-    for (const { block, name } of filesOf(names, key).results) {
-      if (answers.has(block) || block >= blocks) continue;
-      const answer = await answerIn(folder, name, { tasks, block, schema });
-      if (answer !== undefined) answers.set(block, answer);
-      else if (++damaged > MOST_DAMAGED) {
-        const told = `${damaged} answers to generation ${tasks.generation} of round ${tasks.round} were none`;
-        throw new PruningError(
-          'E_EVALUATE',
-          `${told}, see ${shownUrl(folder.url)}/quarantine: is an evaluator of another version?`,
-        );
+  try {
+    for (let news: readonly string[] = []; ; news = await waits.wait()) {
+      signal.throwIfAborted();
+      const names = news.length > 0 ? news : await folder.list('board');
+      // At first, and should anybody have taken it away.
+      if (news.length === 0 && !names.includes(`${key}.tasks`)) await publish(folder, tasks);
+      if (!isClean) await clean(folder, names, key);
+      isClean = true;
+      const before = answers.size;
+      for (const file of filesOf(names, key).results) {
+        const { block, name } = file;
+        if (answers.has(block) || block >= blocks) continue;
+        const answer = await answerIn(folder, name, { tasks, block, schema });
+        if (answer !== undefined) {
+          answers.set(block, answer);
+          onAnswer?.(file);
+        } else if (++damaged > MOST_DAMAGED) {
+          const told = `${damaged} answers to generation ${tasks.generation} of round ${tasks.round} were none`;
+          throw new PruningError(
+            'E_EVALUATE',
+            `${told}, see ${shownUrl(folder.url)}/quarantine: is an evaluator of another version?`,
+          );
+        }
       }
+      if (answers.size > before) {
+        waits.begin();
+        onProgress?.([...answers.values()].reduce((sum, { length }) => sum + length, 0));
+      }
+      if (answers.size === blocks) return Array.from({ length: blocks }, (_, block) => answers.get(block) ?? []).flat();
     }
-    if (answers.size > before) {
-      waits.begin();
-      onProgress?.([...answers.values()].reduce((sum, { length }) => sum + length, 0));
-    }
-    if (answers.size === blocks) return Array.from({ length: blocks }, (_, block) => answers.get(block) ?? []).flat();
-    await waits.wait();
+  } finally {
+    bell?.close();
   }
 }
 
@@ -129,7 +152,7 @@ export function blockFile(key: string, what: 'claim' | 'result', { block, sessio
   return `board/${key}.${what}.${String(block).padStart(6, '0')}.${session}`;
 }
 
-export function blockCount({ candidates, blockSize }: Tasks): number {
+export function blockCount({ candidates, blockSize }: Pick<Tasks, 'candidates' | 'blockSize'>): number {
   return Math.ceil(candidates.length / blockSize);
 }
 

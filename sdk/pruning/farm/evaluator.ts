@@ -1,10 +1,11 @@
-/** The evaluator's side of the board: claim a block nobody works on, evaluate it, answer. */
+/** The evaluator's side of the board: take the block one owns, or claim one that nobody works on, evaluate it, answer. */
 import { PruningError } from '../../base/errors.js';
 import { shownUrl } from '../../storage/url.js';
+import type { Bell } from './bell.js';
 import { type BlockFile, blockCount, blockFile, candidatesIn, filesOf, generationsIn, Tasks } from './board.js';
 import type { RunFolder } from './folder.js';
 import { Waits } from './pace.js';
-import { anybodyLives, type Seen, SOLE_ROLES, seen, Watcher } from './roles.js';
+import { anybodyLives, fileOf, type Seen, SOLE_ROLES, seen, Watcher } from './roles.js';
 import type { Seat } from './seat.js';
 
 /** What one evaluation gets. */
@@ -34,6 +35,7 @@ export async function evaluateUntilStopped(
   const board = new Claims(seat);
   let done = 0;
   try {
+    await seat.folder.put(fileOf(seat, 'open'), { at: new Date().toISOString() });
     for (;;) {
       const { key, block, tasks } = await board.next();
       const candidates = candidatesIn(tasks, block);
@@ -53,6 +55,7 @@ export async function evaluateUntilStopped(
     if (!(reason instanceof PruningError && reason.code === 'E_STOPPED')) throw reason;
     return done;
   } finally {
+    board.close();
     await seat.leave();
   }
 }
@@ -68,33 +71,53 @@ class Claims {
   readonly #folder: RunFolder;
   readonly #watcher: Watcher;
   readonly #tasks = new Map<string, Tasks>();
+  #bell: Bell | undefined;
 
   constructor(readonly seat: Seat) {
     this.#folder = seat.folder;
     this.#watcher = new Watcher(seat.folder);
   }
 
-  /** Waits for a block, as long as there is anybody who might publish one, and claims it. */
+  close(): void {
+    this.#bell?.close();
+  }
+
+  /** Waits for a block, as long as there is anybody who might publish one, and claims it where it is not this evaluator's already. */
   async next(): Promise<Claimed> {
     const { signal } = this.seat;
     const what = `work in ${shownUrl(this.#folder.url)}`;
     const isHopeful = (): Promise<boolean> => anybodyLives(this.#folder, SOLE_ROLES);
-    const waits = new Waits({ pace: this.#folder.pace, what, signal, isHopeful });
-    for (;;) {
+    this.#bell ??= this.#folder.listen('board', (name) => name.endsWith('.tasks'));
+    const waits = new Waits({ pace: this.#folder.pace, what, signal, isHopeful, bell: this.#bell });
+    // What came while one evaluated is seen by looking.
+    this.#bell?.take();
+    for (let hasWaited = false; ; ) {
       signal.throwIfAborted();
-      const names = await this.#folder.list('board');
-      const keys = generationsIn(names);
-      for (const key of this.#tasks.keys()) if (!keys.includes(key)) this.#tasks.delete(key);
-      for (const key of keys) {
-        const tasks = await this.#tasksOf(key);
-        const block = tasks === undefined ? undefined : await this.#choose(names, key, tasks);
-        if (tasks === undefined || block === undefined) continue;
-        if (await this.#claim(key, block)) return { key, block, tasks };
-        // Somebody was there at the same moment: look anew.
-        waits.begin();
-      }
-      await waits.wait();
+      const found = await this.#find(await this.#folder.list('board'), hasWaited);
+      if (found === undefined) {
+        // What is new is enough to find one's own block; for any other one looks what became of it.
+        const own = await this.#find(await waits.wait(), false);
+        if (own !== undefined && this.#owns(own)) return own;
+        hasWaited = true;
+      } else if (this.#owns(found) || (await this.#claim(found))) return found;
+      // Else somebody was there at the same moment: look anew.
     }
+  }
+
+  async #find(names: readonly string[], hasWaited: boolean): Promise<Claimed | undefined> {
+    const keys = generationsIn(names);
+    for (const key of this.#tasks.keys()) if (!keys.includes(key)) this.#tasks.delete(key);
+    for (const key of keys) {
+      const tasks = await this.#tasksOf(key);
+      if (tasks === undefined) continue;
+      const block = await this.#choose(filesOf(names, key), tasks, hasWaited);
+      if (block !== undefined) return { key, block, tasks };
+    }
+    return undefined;
+  }
+
+  #owns({ tasks, block }: Claimed): boolean {
+    return tasks.owners?.[block] === this.seat.session;
   }
 
   async #tasksOf(key: string): Promise<Tasks | undefined> {
@@ -105,46 +128,52 @@ class Claims {
     return tasks;
   }
 
-  /** A block without an answer that nobody works on, or whose evaluators have all died. */
-  async #choose(names: readonly string[], key: string, tasks: Tasks): Promise<number | undefined> {
-    const { claims, results } = filesOf(names, key);
+  /** A block without an answer that nobody else works on, or where one has waited in vain, whose evaluators have all died. */
+  async #choose(
+    { claims, results }: ReturnType<typeof filesOf>,
+    tasks: Tasks,
+    hasWaited: boolean,
+  ): Promise<number | undefined> {
     const answered = new Set(results.map(({ block }) => block));
     const count = blockCount(tasks);
     // Each begins elsewhere, so that two seldom want the same.
     const start = Number.parseInt(this.seat.session.slice(0, 8), 16) % count;
     const open = Array.from({ length: count }, (_, i) => (start + i) % count).filter((block) => !answered.has(block));
-    const free = open.find((block) => this.#rivals(claims, block).length === 0);
-    if (free !== undefined || open.length === 0) return free;
-    const dead = await this.#dead(open.flatMap((block) => this.#rivals(claims, block)));
-    return open.find((block) => this.#rivals(claims, block).every(({ session }) => dead.has(session)));
+    const rivals = new Map(open.map((block) => [block, this.#rivals(claims, block, tasks)]));
+    const free = open.find((block) => rivals.get(block)?.length === 0);
+    if (free !== undefined || !hasWaited || open.length === 0) return free;
+    const dead = await this.#dead([...rivals.values()].flat());
+    return open.find((block) => rivals.get(block)?.every((session) => dead.has(session)));
   }
 
   /**
    * Whether the block is this evaluator's. Of two at the same moment the later session withdraws, unless it looked before the other one
    * wrote: then the work is done twice.
    */
-  async #claim(key: string, block: number): Promise<boolean> {
+  async #claim({ key, block, tasks }: Claimed): Promise<boolean> {
     const { session } = this.seat;
     const name = blockFile(key, 'claim', { block, session });
-    await this.#folder.put(name, { round: Number(key.slice(0, 6)), generation: Number(key.slice(7, 15)), block });
+    await this.#folder.put(name, { round: tasks.round, generation: tasks.generation, block });
     const { claims, results } = filesOf(await this.#folder.list('board'), key);
     const isAnswered = results.some((result) => result.block === block);
-    const before = this.#rivals(claims, block).filter((rival) => rival.session < session);
+    const before = this.#rivals(claims, block, tasks).filter((rival) => rival < session);
     const dead = before.length === 0 ? new Set<string>() : await this.#dead(before);
-    if (!isAnswered && before.every((rival) => dead.has(rival.session))) return true;
+    if (!isAnswered && before.every((rival) => dead.has(rival))) return true;
     await this.#folder.remove(name);
     return false;
   }
 
-  #rivals(claims: readonly BlockFile[], block: number): readonly BlockFile[] {
-    return claims.filter((claim) => claim.block === block && claim.session !== this.seat.session);
+  /** The sessions of the others that have claimed a block, or own it. */
+  #rivals(claims: readonly BlockFile[], block: number, { owners = [] }: Tasks): readonly string[] {
+    const claimed = claims.filter((claim) => claim.block === block).map(({ session }) => session);
+    return [...claimed, ...owners.slice(block, block + 1)].filter((session) => session !== this.seat.session);
   }
 
-  /** The sessions among those of some claims whose evaluators are dead: a look at each of them, no more. */
-  async #dead(claims: readonly BlockFile[]): Promise<ReadonlySet<string>> {
+  /** Which of some sessions' evaluators are dead: a look at each of them, no more. */
+  async #dead(sessions: readonly string[]): Promise<ReadonlySet<string>> {
     const members = await seen(this.#folder, 'evaluator');
     const dead = new Set<string>();
-    for (const session of new Set(claims.map((claim) => claim.session))) {
+    for (const session of new Set(sessions)) {
       const member: Seen | undefined = members.find((other) => other.session === session);
       if (member === undefined || (await this.#watcher.lookAt(member)) === 'dead') dead.add(session);
     }

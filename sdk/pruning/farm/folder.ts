@@ -18,9 +18,11 @@ import type { z } from 'zod';
 import { PruningError, StorageError } from '../../base/errors.js';
 import { isPartial } from '../../base/files.js';
 import { log } from '../../base/log.js';
+import { localPath } from '../../storage/local.js';
 import type { Store } from '../../storage/store.js';
 import { writableStoreFor } from '../../storage/stores.js';
-import { joinUrl, shownUrl } from '../../storage/url.js';
+import { joinUrl, schemeOf, shownUrl } from '../../storage/url.js';
+import { type Bell, bellOn } from './bell.js';
 import { opened, sealed } from './message.js';
 import { type Pace, paceOf, patiently } from './pace.js';
 
@@ -45,6 +47,8 @@ export interface RunFolder extends Files {
   take<T>(name: string, schema: z.ZodType<T>): Promise<T | undefined>;
   /** Writes a message, whole or not at all. */
   put(name: string, body: unknown): Promise<void>;
+  /** A bell for new files directly in a folder; undefined where nobody would ring it: the folder is not there yet, or not on this machine. */
+  listen(name: string, isNews: (file: string) => boolean): Bell | undefined;
   /** Moves a file aside. */
   quarantine(name: string, why: string): Promise<void>;
 }
@@ -77,6 +81,7 @@ export async function runFolder(workUrl: string, run: string, given: Partial<Pac
       return undefined;
     },
     put: (name, body) => folder.write(name, sealed({ run, name, body })),
+    listen: (name, isNews) => (schemeOf(url) === 'file' ? bellOn(localPath(at(name)), isNews) : undefined),
     async quarantine(name, why) {
       const bytes = await folder.read(name);
       if (bytes !== undefined) await setAside(name, bytes, why);

@@ -10,6 +10,7 @@
  */
 import { z } from 'zod';
 import { PruningError } from '../../base/errors.js';
+import { isPartial } from '../../base/files.js';
 import { shownUrl } from '../../storage/url.js';
 import type { RunFolder } from './folder.js';
 import { until } from './pace.js';
@@ -130,12 +131,18 @@ export async function waitForEntry<T>(
   place: Place<T> & { readonly signal?: AbortSignal },
 ): Promise<T> {
   const what = `number ${place.number} of ${role}/${place.topic} in ${shownUrl(folder.url)}`;
-  return until(reader(folder, role, place), {
-    pace: folder.pace,
-    what,
-    signal: place.signal,
-    isHopeful: () => anybodyLives(folder, [role]),
-  });
+  const bell = folder.listen(topicOf(role, place.topic), (name) => !isPartial(name));
+  try {
+    return await until(reader(folder, role, place), {
+      pace: folder.pace,
+      what,
+      signal: place.signal,
+      isHopeful: () => anybodyLives(folder, [role]),
+      bell,
+    });
+  } finally {
+    bell?.close();
+  }
 }
 
 /** Looks for a message, again and again: two requests for each look. */
@@ -196,9 +203,13 @@ const AT_ONCE = 16;
 /** What a message of a journal may be: not nothing. */
 const Something = z.unknown().refine((body) => body !== undefined);
 
+function topicOf(role: SoleRole, topic: string): string {
+  return `journal/${role}/${topic}`;
+}
+
 function nameOf(
   role: SoleRole,
   { topic, number, epoch }: { readonly topic: string; readonly number: number; readonly epoch: number },
 ): string {
-  return `journal/${role}/${topic}/${String(number).padStart(8, '0')}.${String(epoch).padStart(6, '0')}`;
+  return `${topicOf(role, topic)}/${String(number).padStart(8, '0')}.${String(epoch).padStart(6, '0')}`;
 }

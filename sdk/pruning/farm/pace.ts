@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { PruningError, StorageError } from '../../base/errors.js';
 import { PassingFailure } from '../../storage/retry.js';
 import { schemeOf } from '../../storage/url.js';
+import type { Bell } from './bell.js';
 
 /** All in milliseconds. */
 export interface Pace {
@@ -80,6 +81,8 @@ export interface Waiting {
   readonly isHopeful?: (() => Promise<boolean>) | undefined;
   /** What to do when patience has come to its end. Default: to look with `mindts prune status`. */
   readonly advice?: string | undefined;
+  /** Ends a pause when there is news, so that pauses may be longer from the first. */
+  readonly bell?: Bell | undefined;
 }
 
 const STATUS = 'see with mindts prune status which role is missing, and start it';
@@ -90,26 +93,40 @@ export class Waits {
   #since = performance.now();
 
   constructor(readonly options: Waiting) {
-    this.#pause = options.pace.leastPollMs;
+    this.#pause = leastPause(options);
   }
 
   /** Something has happened: the next looks come soon. */
   begin(): void {
-    this.#pause = this.options.pace.leastPollMs;
+    this.#pause = leastPause(this.options);
     this.#since = performance.now();
   }
 
-  /** @throws PruningError `E_FARM_SILENT`, or the signal's reason */
-  async wait(): Promise<void> {
-    const { pace, what, signal, isHopeful, advice = STATUS } = this.options;
+  /**
+   * Pauses, or until there is news.
+   *
+   * @returns the names of new files, where a bell tells of them; none when one has to look
+   * @throws PruningError `E_FARM_SILENT`, or the signal's reason
+   */
+  async wait(): Promise<readonly string[]> {
+    const { pace, what, signal, isHopeful, bell, advice = STATUS } = this.options;
     if (performance.now() - this.#since >= pace.patienceMs) {
-      if (await isHopeful?.()) return this.begin();
+      if (await isHopeful?.()) {
+        this.begin();
+        return [];
+      }
       const waited = `waited ${Math.round(pace.patienceMs / 1000)} s for ${what}`;
       throw new PruningError('E_FARM_SILENT', `${waited}: ${advice}`);
     }
-    await pauseFor(this.#pause, signal);
+    await (bell?.wait(this.#pause, signal) ?? pauseFor(this.#pause, signal));
     this.#pause = Math.min(pace.mostPollMs, this.#pause * 1.5);
+    return bell?.take() ?? [];
   }
+}
+
+/** A bell may be deaf to what other machines write: then looks come not too late, and else they cost little. */
+function leastPause({ pace: { leastPollMs, mostPollMs }, bell }: Waiting): number {
+  return bell === undefined ? leastPollMs : Math.min(mostPollMs, 5 * leastPollMs);
 }
 
 /** Waits; ends at once with the signal's reason. */

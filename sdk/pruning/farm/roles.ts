@@ -28,7 +28,7 @@ export interface Member {
 
 /** What a member's files say. */
 export interface Seen extends Member {
-  /** It has the role: it was alone when it asked for it. */
+  /** It has the role: it was alone when it asked for it. An evaluator: it is ready to evaluate. */
   readonly isOpen: boolean;
   /** It has said that it ends. */
   readonly hasLeft: boolean;

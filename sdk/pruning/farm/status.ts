@@ -33,7 +33,7 @@ export interface BoardStatus {
   readonly round: number;
   readonly generation: number;
   readonly candidates: number;
-  /** Blocks in all, with an answer, without one but claimed. */
+  /** Blocks in all, with an answer, without one but claimed or owned. */
   readonly blocks: number;
   readonly answered: number;
   readonly claimed: number;
@@ -119,7 +119,8 @@ async function boardStatus(folder: RunFolder): Promise<BoardStatus | undefined> 
   if (key === undefined || tasks === undefined) return undefined;
   const { claims, results } = filesOf(names, key);
   const answered = new Set(results.map(({ block }) => block));
-  const claimed = new Set(claims.map(({ block }) => block).filter((block) => !answered.has(block)));
+  const taken = [...claims.map(({ block }) => block), ...(tasks.owners ?? []).keys()];
+  const claimed = new Set(taken.filter((block) => !answered.has(block)));
   const blocks = blockCount(tasks);
   return {
     round: tasks.round,

@@ -2,9 +2,10 @@
 import { log } from '../../base/log.js';
 import { shownUrl } from '../../storage/url.js';
 import { progressOf } from '../alone.js';
-import { collect } from '../farm/board.js';
+import { type BlockFile, collect, publish } from '../farm/board.js';
 import { getData } from '../farm/data.js';
 import { type Office, takeOffice, waitForEntry } from '../farm/journal.js';
+import { Shares } from '../farm/shares.js';
 import { prunedLayers } from '../pruned-layers.js';
 import { type RoundProblem, scoreSchema, searchRound } from '../round.js';
 import { decodeSnapshot } from '../snapshot-bytes.js';
@@ -14,8 +15,8 @@ import { Found, Told, Wanted } from './messages.js';
 
 /** What the search has of its own. */
 export interface SearchRoleOptions {
-  /** Candidates that an evaluator takes at once. What is found does not depend on it. */
-  readonly blockSize: number;
+  /** Candidates that an evaluator takes at once; default: as many as come out even. What is found does not depend on it. */
+  readonly blockSize?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,18 +40,34 @@ export async function searchRole(
       const snapshot = decodeSnapshot(bytes, { layers, size: network.parameterCount, source });
       const problem: RoundProblem = { round, snapshot, settings, images, reference, goal: goal ?? undefined };
       const tell = progressOf(problem, (text) => log.info(`round ${problem.round}, ${text}`));
+      const shares = new Shares(folder);
+      await shares.look();
+      let written: Promise<unknown> = Promise.resolve();
       const { rates, score, evaluated } = await searchRound(
         problem,
-        (asked, { generation }) =>
-          collect(office, { round, generation, blockSize, common, candidates: [...asked] }, { schema: scoreSchema }),
+        async (asked, { generation }) => {
+          const tasks = { round, generation, common, ...shares.deal(asked, blockSize) };
+          // Evaluators begin while the journal still writes; what it has not yet is not taken off the board.
+          await Promise.all([publish(folder, tasks), written]);
+          const onAnswer = (answer: BlockFile): void => shares.heard(tasks, answer);
+          const [scores] = await Promise.all([
+            collect(office, tasks, { schema: scoreSchema, onAnswer }),
+            // For the next one.
+            shares.look(),
+          ]);
+          return scores;
+        },
         {
           known: office.entries('generations', Told).filter((told) => told.round === round),
-          async told(generation, best) {
-            await office.append('generations', generation);
+          told(generation, best) {
+            written = office.append('generations', generation);
+            // It is awaited before anything is built upon it.
+            written.catch(() => {});
             tell(generation, best);
           },
         },
       );
+      await written;
       const found = rates?.map((rate) => rate ?? null) ?? null;
       await office.append('rates', { round, rates: found, score: score ?? null, evaluated });
     }
