@@ -22,7 +22,8 @@ import type { Store } from '../../storage/store.js';
 import { writableStoreFor } from '../../storage/stores.js';
 import { joinUrl, shownUrl } from '../../storage/url.js';
 import { opened, sealed } from './message.js';
-import { type Pace, paceOf, patiently } from './pace.js';
+import { type Pace, paceOf } from './pace.js';
+import { Patience } from './patience.js';
 
 /** The folder of one run. Every call waits for a store that fails for a while, see {@link Pace.patienceMs}. */
 export interface RunFolder {
@@ -64,24 +65,25 @@ export async function runFolder(workUrl: string, run: string, given: Partial<Pac
   const store = await writableStoreFor(workUrl);
   const url = joinUrl(workUrl, run);
   const at = (name: string): string => joinUrl(url, name);
+  const patience = new Patience(shownUrl(url), pace);
 
   const folder: RunFolder = {
     url,
     run,
     pace,
     read: (name) =>
-      patiently(async () => {
+      patience.with(async () => {
         try {
           return await buffer(store.read(at(name)));
         } catch (error) {
           if (error instanceof StorageError && error.code === 'E_NOT_FOUND') return undefined;
           throw error;
         }
-      }, pace),
-    write: (name, bytes) => patiently(() => store.write(at(name), bytes), pace),
-    has: (name) => patiently(async () => (await store.stat(at(name)))?.kind === 'file', pace),
-    remove: (name) => patiently(() => store.remove(at(name)), pace),
-    list: (name) => patiently(() => namesIn(store, name === '' ? url : at(name)), pace),
+      }),
+    write: (name, bytes) => patience.with(() => store.write(at(name), bytes)),
+    has: (name) => patience.with(async () => (await store.stat(at(name)))?.kind === 'file'),
+    remove: (name) => patience.with(() => store.remove(at(name))),
+    list: (name) => patience.with(() => namesIn(store, name === '' ? url : at(name))),
     async take(name, schema) {
       const bytes = await folder.read(name);
       if (bytes === undefined) return undefined;
