@@ -30,9 +30,9 @@ tap.test(
     /** A block that the first one works on. */
     async function heldByFirst(): Promise<Block | undefined> {
       const files = await board();
-      const answered = files.filter(({ what }) => what === 'result').map(({ block }) => block);
+      const answered = new Set(files.filter(({ what }) => what === 'result').map(({ block }) => block));
       return files.find(
-        ({ what, ...file }) => what === 'claim' && file.session === session && !answered.includes(file.block),
+        ({ what, ...file }) => what === 'claim' && file.session === session && !answered.has(file.block),
       );
     }
     /** Whether another one has answered it; undefined as long as nobody has. */
@@ -50,7 +50,7 @@ tap.test(
       return until(() => isTakenOver(held), { pace, what: 'an answer to that block' });
     }
     // It may have answered at the last moment: then once more.
-    while (!(await catchFirst()));
+    for (let isCaught = false; !isCaught; ) isCaught = await catchFirst();
     second.child.kill('SIGKILL');
     hosts.mend(CUT + 1);
     await requireEnd([...roles, first]);
