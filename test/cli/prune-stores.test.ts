@@ -1,4 +1,5 @@
 /** The four roles with their work folder on each store that there is a server of, and on one that fails for a while. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tap, { test } from 'tap';
 import { ROLES } from '../../sdk/pruning/farm/roles.js';
@@ -26,6 +27,7 @@ const alone = join(root, 'out-alone');
 tap.before(async () => {
   await prepareRoot(root);
   tap.equal((await pruneAlone({ root, trainUrl: alone, how })).code, 0);
+  tap.match(readFileSync(join(alone, 'journal.jsonl'), 'utf8'), /^{"round":0/, 'there was something to search');
 });
 
 for (const [name, start] of Object.entries({ ...STORES, S3: swiftPlace })) {
