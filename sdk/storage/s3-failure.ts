@@ -53,14 +53,16 @@ const AMAZON_SOURCES = [
 ];
 
 function exceptionFailure(error: S3ServiceException, place: Place): StorageError {
-  const { name, message, $metadata, $response } = error;
+  const { message, $metadata, $response } = error;
+  // Where an answer has no word of its own the SDK makes one up.
+  const name = error.name === 'Unknown' ? undefined : error.name;
   return httpFailure({
     ...place,
     status: $metadata.httpStatusCode ?? 0,
     code: name,
-    message: message === name ? undefined : message,
+    message: name === undefined || message === name ? undefined : message,
     retryAfter: $response?.headers['retry-after'],
     // Not the SDK's error itself: it carries what was signed, a session token included.
-    cause: new Error(`${name}: ${message}`),
+    cause: new Error(`${error.name}: ${message}`),
   });
 }

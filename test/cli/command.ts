@@ -26,6 +26,8 @@ interface Surroundings {
   readonly file?: string;
   /** What runs the file. Default: this Node. */
   readonly program?: string;
+  /** What runs the program, as Hosts.on() says. */
+  readonly runner?: readonly string[] | undefined;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   /** What comes on stdin. */
@@ -36,8 +38,10 @@ interface Surroundings {
 
 /** Starts it. */
 export function start(args: readonly string[], surroundings: Surroundings): Running {
-  const { cache, file = COMMAND, program = process.execPath, env = {}, cwd, input, detached = false } = surroundings;
-  const child = spawn(program, [file, ...args], {
+  const { cache, file = COMMAND, program = process.execPath, runner = [] } = surroundings;
+  const { env = {}, cwd, input, detached = false } = surroundings;
+  const [command, ...rest] = [...runner, program, file, ...args];
+  const child = spawn(command, rest, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], MINDTS_CACHE: cache, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     cwd,

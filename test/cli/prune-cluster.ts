@@ -1,4 +1,5 @@
 /** The four roles of a run of pruning as processes of the built command, which tests kill; and the same run on one machine. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Test } from 'tap';
@@ -6,7 +7,7 @@ import { writeDigits } from '../../datasets/digits.js';
 import { saveCheckpoint } from '../../sdk/checkpoint/checkpoint.js';
 import { mnist } from '../../sdk/dataset/mnist.js';
 import { nativeEngine } from '../../sdk/engine/native/native.js';
-import { buildNetwork } from '../../sdk/nn/networks.js';
+import { buildNetwork, type NetworkName } from '../../sdk/nn/networks.js';
 import { sgd } from '../../sdk/nn/optimizers.js';
 import type { Role } from '../../sdk/pruning/farm/roles.js';
 import { Model } from '../../sdk/train/model.js';
@@ -19,6 +20,8 @@ export const SAME = ['pruned.ckpt', 'pruned.mtsp', 'journal.jsonl'] as const;
 export interface Cluster {
   /** Holds the digits and the checkpoint. */
   readonly root: string;
+  /** Default: lenet300-100. */
+  readonly network?: NetworkName;
   readonly workUrl: string;
   readonly run?: string;
   readonly trainUrl: string;
@@ -27,10 +30,15 @@ export interface Cluster {
   readonly env?: NodeJS.ProcessEnv;
 }
 
+/** The flags that settings are given by. */
+export function flagsOf(settings: Readonly<Record<string, string | number>>): readonly string[] {
+  return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+}
+
 /** Writes digits, and a network that has learnt them. */
-export async function prepareRoot(root: string): Promise<void> {
+export async function prepareRoot(root: string, name: NetworkName = 'lenet300-100'): Promise<void> {
   await writeDigits(join(root, 'digits'), { train: 1500, test: 300 });
-  const { network, transforms } = buildNetwork('lenet300-100');
+  const { network, transforms } = buildNetwork(name);
   const data = await mnist(join(root, 'digits'), { split: 'train', classes: 10, transforms });
   const optimizer = sgd({ learningRate: 0.05, momentum: 0.9 });
   const model = new Model({ network, optimizer, engine: nativeEngine({ threads: 1 }), seed: 1 });
@@ -39,23 +47,39 @@ export async function prepareRoot(root: string): Promise<void> {
 }
 
 /** Prunes on one machine. */
-export function pruneAlone({ root, trainUrl, how }: Omit<Cluster, 'workUrl'>): Promise<Ended> {
+export function pruneAlone(cluster: Omit<Cluster, 'workUrl'>): Promise<Ended> {
+  const { root, trainUrl, how } = cluster;
   const where = ['--data_url', join(root, 'digits'), '--train_url', trainUrl, '--threads', '1'];
-  return run(['prune', ...networkOf(root), ...where, ...how], { cache: join(root, 'cache-alone') });
+  return run(['prune', ...networkOf(cluster), ...where, ...how], { cache: join(root, 'cache-alone') });
 }
 
-/** Starts a role; it is killed when the test ends. */
-export function startRole(t: Test, cluster: Cluster, role: Role, more: readonly string[] = []): Running {
+/** The files of two runs are the same, bit for bit. */
+export function requireSame(t: Test, ...[a, b]: readonly [string, string]): void {
+  for (const name of SAME) t.ok(readFileSync(join(a, name)).equals(readFileSync(join(b, name))), name);
+}
+
+/**
+ * Starts a role; it is killed when the test ends.
+ *
+ * @param runner what runs it on another machine
+ */
+export function startRole(
+  t: Test,
+  cluster: Cluster,
+  role: Role,
+  more: readonly string[] = [],
+  runner?: readonly string[],
+): Running {
   const { root, workUrl, run: name = 'default', trainUrl, how, env } = cluster;
   const data = ['--data_url', join(root, 'digits'), '--threads', '1'];
   const own = {
-    main: [...networkOf(root), ...how],
+    main: [...networkOf(cluster), ...how],
     trainer: [...data, '--train_url', trainUrl],
     search: ['--block_size', '3'],
     evaluator: data,
   }[role];
   const where = ['--work_url', workUrl, '--run', name];
-  const started = start([`prune_${role}`, ...where, ...own, ...more], { cache: join(root, 'cache'), env });
+  const started = start([`prune_${role}`, ...where, ...own, ...more], { cache: join(root, 'cache'), env, runner });
   t.teardown(() => started.child.kill('SIGKILL'));
   return started;
 }
@@ -107,6 +131,6 @@ export async function play(
   return { killed, outputs };
 }
 
-function networkOf(root: string): readonly string[] {
-  return ['--network', 'lenet300-100', '--ckpt_url', join(root, 'dense.ckpt')];
+function networkOf({ root, network = 'lenet300-100' }: Pick<Cluster, 'root' | 'network'>): readonly string[] {
+  return ['--network', network, '--ckpt_url', join(root, 'dense.ckpt')];
 }

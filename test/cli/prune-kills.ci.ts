@@ -1,12 +1,11 @@
 /** A whole run whose processes are killed fifty times, wherever they are. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { seededRandom } from '../../sdk/base/random.js';
 import { ROLES, type Role } from '../../sdk/pruning/farm/roles.js';
-import { type Cluster, play, prepareRoot, pruneAlone, SAME } from './prune-cluster.js';
+import { type Cluster, flagsOf, play, prepareRoot, pruneAlone, requireSame } from './prune-cluster.js';
 
-const HOW = Object.entries({
+const HOW = flagsOf({
   iterations: 240,
   prune_stop: 200,
   search_every: 20,
@@ -16,7 +15,7 @@ const HOW = Object.entries({
   retrain_learning_rate: 0.01,
   delta: 0.2,
   target_ratio: 8,
-}).flatMap(([name, value]) => [`--${name}`, String(value)]);
+});
 
 test('four roles on one machine, killed fifty times in a run, end with the bits of a serial run', async (t) => {
   const root = t.testdir();
@@ -33,5 +32,5 @@ test('four roles on one machine, killed fifty times in a run, end with the bits 
   };
   const { killed } = await play(t, here, { kill });
   t.ok(killed.length >= 50, `${killed.length} were killed: ${killed.join(', ')}`);
-  for (const name of SAME) t.ok(readFileSync(join(here.trainUrl, name)).equals(readFileSync(join(alone, name))), name);
+  requireSame(t, here.trainUrl, alone);
 });

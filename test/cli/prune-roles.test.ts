@@ -1,11 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import tap, { type Test, test } from 'tap';
+import tap, { test } from 'tap';
 import type { Role } from '../../sdk/pruning/farm/roles.js';
-import { noSwift } from '../services/swift.js';
-import { swiftPlace } from '../services/swift-place.js';
 import { run } from './command.js';
-import { type Cluster, play, prepareRoot, pruneAlone, SAME, startRole } from './prune-cluster.js';
+import { type Cluster, play, prepareRoot, pruneAlone, requireSame, startRole } from './prune-cluster.js';
 
 const root = tap.testdir();
 const RATES = ['--learning_rate', '0.01', '--retrain_learning_rate', '0.01', '--delta', '0.2', '--target_ratio', '8'];
@@ -36,11 +34,6 @@ const SHORT = [
 
 function cluster(name: string, how: readonly string[] = HOW): Cluster {
   return { root, workUrl: join(root, `work-${name}`), trainUrl: join(root, `out-${name}`), how };
-}
-
-/** The files of two runs are the same, bit for bit. */
-function requireSame(t: Test, ...[a, b]: readonly [string, string]): void {
-  for (const name of SAME) t.ok(readFileSync(join(a, name)).equals(readFileSync(join(b, name))), name);
 }
 
 function status(workUrl: string, ...more: readonly string[]) {
@@ -188,11 +181,4 @@ test('a folder of something else is refused', async (t) => {
   const { code, stderr } = await startRole(t, { ...cluster('foreign'), workUrl }, 'main').ended;
   t.equal(code, 1);
   t.match(stderr, /default holds "holiday\.jpg" and no run\.json: it is the folder of something else/);
-});
-
-test('the work folder may lie on S3', { skip: noSwift }, async (t) => {
-  const place = await swiftPlace(t);
-  const here = { ...cluster('s3', SHORT), workUrl: place.url('work'), env: place.env };
-  await play(t, here, { cast: ['main', 'trainer', 'search', 'evaluator', 'evaluator'] });
-  requireSame(t, here.trainUrl, join(root, 'out-alone-short'));
 });

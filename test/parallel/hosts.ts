@@ -1,6 +1,8 @@
 /** Machines of a network, as network namespaces of this one, joined by a switch with links of 1 Gbit/s. Needs root and iproute2. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { systemCode } from '../../sdk/base/errors.js';
 
@@ -11,6 +13,10 @@ export interface Hosts {
   on(host: number): readonly string[];
   /** Cuts a machine off: its link stays, and nothing passes any more. */
   cut(host: number): void;
+  /** Undoes that. */
+  mend(host: number): void;
+  /** A server of this process that listens on that machine, at a port of its choice where none is given. */
+  listen(host: number, port?: number): Promise<Server>;
   /** A script that starts a command on the machine of an address, as `ssh` does. */
   readonly shell: string;
 }
@@ -33,8 +39,9 @@ export function noHosts(): string | false {
   return spawnSync('tc', ['-V']).status !== 0 && 'tc not installed (Debian: iproute2)';
 }
 
-/** Builds machines and a switch, which go when the test ends. */
+/** Builds machines and a switch, which go when the test ends, or this process does, however that is. */
 export function makeHosts(t: Scope, count: number): Hosts {
+  leaveNone();
   const space = (host: number | 'switch'): string => `mindts-${process.pid}-${host}`;
   const all = ['switch', ...Array.from({ length: count }, (_, i) => i)] as const;
   for (const host of all) {
@@ -68,7 +75,40 @@ export function makeHosts(t: Scope, count: number): Hosts {
     shell,
     on: (host) => ['ip', 'netns', 'exec', space(host)],
     cut: (host) => void run('ip', '-n', space('switch'), 'link', 'set', `port${host}`, 'down'),
+    mend: (host) => void run('ip', '-n', space('switch'), 'link', 'set', `port${host}`, 'up'),
+    listen: (host, port = 0) => listen(['ip', 'netns', 'exec', space(host)], { host: addresses[host], port }),
   };
+}
+
+/** A process that outlives this one, and takes away what a test that was killed has left. */
+function leaveNone(): void {
+  if (isWatched) return;
+  isWatched = true;
+  const ours = `ip netns list | grep -o '^mindts-${process.pid}-[^ ]*'`;
+  const script = `cat; for space in $(${ours}); do ip netns pids $space | xargs -r kill -9; ip netns del $space; done`;
+  const child = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  child.unref();
+  if (child.stdin instanceof Socket) child.stdin.unref();
+}
+
+let isWatched = false;
+
+/** A socket stays on the machine where it was made, whoever has it: a process there makes one, and hands it over. */
+async function listen(
+  [command, ...args]: readonly string[],
+  place: { readonly host: string; readonly port: number },
+): Promise<Server> {
+  const script = `const server = require('node:net').createServer();
+    server.listen(${JSON.stringify(place)}, () => process.send('', server, () => process.exit()));`;
+  const child = spawn(command, [...args, process.execPath, '-e', script], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const ended = once(child, 'exit');
+  const said = await Promise.race([once(child, 'message'), ended]);
+  await ended;
+  const server: unknown = said[1];
+  if (!(server instanceof Server)) throw new Error(`nobody listens at ${place.host}:${place.port}`);
+  return server;
 }
 
 function end(pid: number): void {

@@ -24,7 +24,8 @@ import { writableStoreFor } from '../../storage/stores.js';
 import { joinUrl, schemeOf, shownUrl } from '../../storage/url.js';
 import { type Bell, bellOn } from './bell.js';
 import { opened, sealed } from './message.js';
-import { type Pace, paceOf, patiently } from './pace.js';
+import { type Pace, paceOf } from './pace.js';
+import { Patience } from './patience.js';
 
 /** The files of a folder by their names. Every call waits for a store that fails for a while, see {@link Pace.patienceMs}. */
 export interface Files {
@@ -81,7 +82,8 @@ export async function runFolder(workUrl: string, run: string, given: Partial<Pac
       return undefined;
     },
     put: (name, body) => folder.write(name, sealed({ run, name, body })),
-    listen: (name, isNews) => (schemeOf(url) === 'file' ? bellOn(localPath(at(name)), isNews) : undefined),
+    listen: (name, isNews) =>
+      schemeOf(files.url) === 'file' ? bellOn(localPath(joinUrl(files.url, name)), isNews) : undefined,
     async quarantine(name, why) {
       const bytes = await folder.read(name);
       if (bytes !== undefined) await setAside(name, bytes, why);
@@ -106,22 +108,23 @@ export async function runFolder(workUrl: string, run: string, given: Partial<Pac
 export async function filesAt(url: string, pace: Pace): Promise<Files> {
   const store = await writableStoreFor(url);
   const at = (name: string): string => joinUrl(url, name);
+  const patience = new Patience(shownUrl(url), pace);
   return {
     url,
     pace,
     read: (name) =>
-      patiently(async () => {
+      patience.with(async () => {
         try {
           return await buffer(store.read(at(name)));
         } catch (error) {
           if (error instanceof StorageError && error.code === 'E_NOT_FOUND') return undefined;
           throw error;
         }
-      }, pace),
-    write: (name, bytes) => patiently(() => store.write(at(name), bytes), pace),
-    has: (name) => patiently(async () => (await store.stat(at(name)))?.kind === 'file', pace),
-    remove: (name) => patiently(() => store.remove(at(name)), pace),
-    list: (name) => patiently(() => namesIn(store, name === '' ? url : at(name)), pace),
+      }),
+    write: (name, bytes) => patience.with(() => store.write(at(name), bytes)),
+    has: (name) => patience.with(async () => (await store.stat(at(name)))?.kind === 'file'),
+    remove: (name) => patience.with(() => store.remove(at(name))),
+    list: (name) => patience.with(() => namesIn(store, name === '' ? url : at(name))),
   };
 }
 

@@ -1,7 +1,6 @@
-/** How long roles wait: between two looks, for a sign of life, for a store that fails. No wait is without an end. */
+/** How long roles wait: between two looks, for a sign of life, for a store that fails (patience.ts). No wait is without an end. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PruningError, StorageError } from '../../base/errors.js';
-import { PassingFailure } from '../../storage/retry.js';
+import { PruningError } from '../../base/errors.js';
 import { schemeOf } from '../../storage/url.js';
 import type { Bell } from './bell.js';
 
@@ -139,36 +138,3 @@ export async function pauseFor(ms: number, signal?: AbortSignal): Promise<void> 
     throw error;
   }
 }
-
-/**
- * Does something with a store that may fail for a while: longer than one call's own retries take.
- *
- * @throws StorageError `E_STORE_DEAD` when it fails for `patienceMs`; other failures at once
- */
-export async function patiently<T>(action: () => Promise<T>, { patienceMs }: Pace): Promise<T> {
-  const begun = performance.now();
-  for (let pause = 100; ; pause = Math.min(5000, pause * 2)) {
-    try {
-      return await action();
-    } catch (error) {
-      if (!(error instanceof StorageError) || !mayPass(error)) throw error;
-      if (performance.now() - begun + pause > patienceMs) {
-        const since = `the store has failed for ${Math.round(patienceMs / 1000)} s`;
-        throw new StorageError('E_STORE_DEAD', `${error.message}; ${since}: start this role again when it is back`, {
-          cause: error,
-        });
-      }
-      await sleep(pause);
-    }
-  }
-}
-
-function mayPass(error: StorageError): boolean {
-  return error instanceof PassingFailure || PASSING.has(error.code);
-}
-
-/**
- * System errors without a name of their own are those of disks and network file systems (EIO, ESTALE). `E_CHANGED` is told of a
- * file that went away, or was replaced, between two requests of one call.
- */
-const PASSING: ReadonlySet<string> = new Set(['E_READ', 'E_WRITE', 'E_CHANGED']);
