@@ -33,10 +33,11 @@ class Bench {
       const Op& op = layout_.ops[i];
       if (op.kind != OpKind::Dense && op.kind != OpKind::Conv) continue;
       const size_t width = (size_t)op.in_c * op.kernel_h * op.kernel_w, size = width * op.out_c;
-      layers_[i] = {width, untouched<int32_t>(op.out_c), untouched<int32_t>(size), untouched<float>(size), {}};
+      layers_[i] = {width, untouched<int32_t>(op.out_c), untouched<int32_t>(size), untouched<float>(size), {}, {}};
       if (op.kind != OpKind::Conv) continue;
-      layers_[i].places.resize(width);
-      layout_.kernels->sparse_places(op, layers_[i].places.data());
+      layers_[i].places = untouched<int32_t>(size);
+      layers_[i].table.resize(width);
+      layout_.kernels->sparse_places(op, layers_[i].table.data());
     }
   }
 
@@ -59,10 +60,10 @@ class Bench {
       const size_t size = layer.width * op.out_c;
       if (size == 0) continue;
       const bool is_sparse = count_kept(mask + op.weight, size) <= MOST_KEPT * size;
-      rows_[i] = is_sparse ? Rows{layer.starts.get(), layer.columns.get(), layer.values.get()} : Rows{};
+      rows_[i] = is_sparse ? Rows{layer.starts.get(), layer.columns.get(), layer.places.get(), layer.values.get()} : Rows{};
       if (!is_sparse) continue;
-      compress(mask + op.weight, values + op.weight, op.out_c, layer.width, layer.places.empty() ? nullptr : layer.places.data(),
-               layer.starts.get(), layer.columns.get(), layer.values.get());
+      compress(mask + op.weight, values + op.weight, op.out_c, layer.width, layer.table.empty() ? nullptr : layer.table.data(),
+               layer.starts.get(), layer.columns.get(), layer.places.get(), layer.values.get());
       // All other parameters are read where they are; layers' lie one behind the other.
       apply(done, op.weight);
       done = op.weight + size;
@@ -106,7 +107,8 @@ class Bench {
     size_t width = 0;
     std::unique_ptr<int32_t[]> starts, columns;
     std::unique_ptr<float[]> values;
-    std::vector<int32_t> places;
+    std::unique_ptr<int32_t[]> places;
+    std::vector<int32_t> table;
   };
 
   void apply(size_t from, size_t to) {

@@ -25,12 +25,11 @@ size_t op_scratch(const Op& op) {
 }
 
 void forward(const Op& op, const float* parameters, const Workspace& ws, int index) {
+  if (ws.rows && ws.rows[index].starts) return sparse_training_forward(op, parameters, ws, index);
   switch (op.kind) {
     case OpKind::Conv: return conv_forward(op, parameters, ws, index);
     case OpKind::Depthwise: return depthwise_forward(op, parameters, ws, index);
-    case OpKind::Dense:
-      if (ws.rows && ws.rows[index].starts) return sparse_dense_forward(op, parameters, ws, index);
-      return dense_forward(op, parameters, ws);
+    case OpKind::Dense: return dense_forward(op, parameters, ws);
     case OpKind::Relu: return relu_forward(op, ws);
     case OpKind::MaxPool: return max_pool_forward(op, ws, index);
     case OpKind::AvgPool: return avg_pool_forward(op, ws);
@@ -43,7 +42,9 @@ void forward(const Op& op, const float* parameters, const Workspace& ws, int ind
 
 void backward(const Op& op, const float* parameters, const Workspace& ws, int index) {
   switch (op.kind) {
-    case OpKind::Conv: return conv_backward(op, parameters, ws, index);
+    case OpKind::Conv:
+      if (ws.rows && ws.rows[index].starts && ws.masked_stay) return sparse_conv_backward(op, ws, index);
+      return conv_backward(op, parameters, ws, index);
     case OpKind::Depthwise: return depthwise_backward(op, parameters, ws, index);
     case OpKind::Dense: return dense_backward(op, parameters, ws, index);
     case OpKind::Relu: return relu_backward(op, ws);

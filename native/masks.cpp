@@ -15,15 +15,19 @@ void Compiled::set_mask(const uint8_t* mask) {
   if (!masked.mask) {
     Masked made;
     made.effective = zeroed<float>(n);
-    made.starts.resize(layout.ops.size());
-    made.columns.resize(layout.ops.size());
+    for (auto* lists : {&made.starts, &made.columns, &made.places, &made.tables}) lists->resize(layout.ops.size());
     made.list.reserve(n / FEW + 1);
     for (size_t i = 0; i < layout.ops.size(); i++) {
       const Op& op = layout.ops[i];
-      if (op.kind != OpKind::Dense) continue;
-      const size_t most = (size_t)op.in_c * op.out_c / FEW + 1;
+      if (!has_rows(op)) continue;
+      const size_t width = row_width(op), most = width * op.out_c / few_of(op) + 1;
       made.starts[i].resize(op.out_c + 1);
       made.columns[i].resize(most);
+      if (op.kind == OpKind::Conv) {
+        made.places[i].resize(most);
+        made.tables[i].resize(width);
+        layout.kernels->sparse_places(op, made.tables[i].data());
+      }
       for (auto& state : states) {
         state.packed.resize(layout.ops.size());
         state.packed[i] = zeroed<float>(most);
@@ -47,12 +51,13 @@ void Compiled::find_kept() {
   const uint8_t* mask = masked.mask.get();
   for (size_t i = 0; i < layout.ops.size(); i++) {
     const Op& op = layout.ops[i];
-    if (op.kind != OpKind::Dense) continue;
-    const size_t size = (size_t)op.in_c * op.out_c;
-    const bool few = count_kept(mask + op.weight, size) * FEW < size;
-    int32_t *starts = masked.starts[i].data(), *columns = masked.columns[i].data();
-    if (few) compress(mask + op.weight, nullptr, op.out_c, op.in_c, nullptr, starts, columns, nullptr);
-    for (auto& state : states) state.rows[i] = few ? Rows{starts, columns, state.packed[i].get()} : Rows{};
+    if (!has_rows(op)) continue;
+    const size_t width = row_width(op), size = width * op.out_c;
+    const bool few = count_kept(mask + op.weight, size) * few_of(op) < size;
+    int32_t *starts = masked.starts[i].data(), *columns = masked.columns[i].data(), *places = masked.places[i].data();
+    const int32_t* table = op.kind == OpKind::Conv ? masked.tables[i].data() : nullptr;
+    if (few) compress(mask + op.weight, nullptr, op.out_c, width, table, starts, columns, places, nullptr);
+    for (auto& state : states) state.rows[i] = few ? Rows{starts, columns, places, state.packed[i].get()} : Rows{};
   }
   masked.list.clear();
   masked.is_listed = count_kept(mask, layout.parameter_count) * FEW < layout.parameter_count;

@@ -68,7 +68,7 @@ struct Workspace {
   int32_t** choices;   // by op: where each pooled maximum was, int32[n][LANES]; null where unused
   float** scratch;     // by op; a thread's groups share it
   float** statistics;  // by op: BatchNorm's mean and 1 / √(variance + ε) of this batch, float[2][channels]; else null
-  const Rows* rows;    // by op: of dense layers of which few weights are kept; null where there is no mask at all
+  const Rows* rows;    // by op: of dense layers and convolutions of which few weights are kept; null where there is no mask at all
   bool masked_stay;    // gradients of masked weights are not asked for
   float* parameter_gradients;
   float* input_scratch;

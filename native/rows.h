@@ -5,13 +5,19 @@
 #include <cstdint>
 #include <cstring>
 
+#include "program.h"
+
 namespace mindts {
 
 struct Rows {
-  const int32_t* starts;   // [rows + 1], into columns and values; null: the layer's weights are not taken this way
-  const int32_t* columns;  // dense: the input feature; convolution: vectors from the first tap's place to this one's
+  const int32_t* starts;   // [rows + 1], into the others; null: the layer's weights are not taken this way
+  const int32_t* columns;  // which of its row's weights each is
+  const int32_t* places;   // of a convolution: vectors from the first tap's place in the input to this one's
   float* values;
 };
+
+inline bool has_rows(const Op& op) { return op.kind == OpKind::Dense || op.kind == OpKind::Conv; }
+inline size_t row_width(const Op& op) { return (size_t)op.in_c * op.kernel_h * op.kernel_w; }
 
 // How many of n bits are set.
 inline size_t count_kept(const uint8_t* mask, size_t n) {
@@ -41,14 +47,15 @@ inline void each_kept_bit(const uint8_t* mask, size_t n, F f) {
     if (mask[i]) f(i);
 }
 
-// Fills starts and columns, and values where it is given, of weights [rows][width]. places: what to call each column; null: by its number.
-inline void compress(const uint8_t* mask, const float* weights, int rows, size_t width, const int32_t* places, int32_t* starts,
-                     int32_t* columns, float* values) {
+// Fills starts and columns of weights [rows][width]; places where it is given what to call each column, and values where it is given.
+inline void compress(const uint8_t* mask, const float* weights, int rows, size_t width, const int32_t* table, int32_t* starts,
+                     int32_t* columns, int32_t* places, float* values) {
   int32_t at = 0;
   for (int r = 0; r < rows; r++, mask += width, weights += width) {
     starts[r] = at;
     each_kept_bit(mask, width, [&](size_t i) {
-      columns[at] = places ? places[i] : (int32_t)i;
+      columns[at] = (int32_t)i;
+      if (table) places[at] = table[i];
       if (values) values[at] = weights[i];
       at++;
     });

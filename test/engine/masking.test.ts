@@ -6,7 +6,7 @@ import { epochOrder } from '../../sdk/dataset/dataset.js';
 import { type Bounded, type Engine, type Program, type StepOptions, UNTOUCHED } from '../../sdk/engine/engine.js';
 import { nativeEngine } from '../../sdk/engine/native/native.js';
 import { referenceEngine } from '../../sdk/engine/reference/reference.js';
-import { CaffeLeNet5, LeNet300100 } from '../../sdk/nn/lenet.js';
+import { CaffeLeNet5, LeNet5, LeNet300100 } from '../../sdk/nn/lenet.js';
 import { softmaxCrossEntropy } from '../../sdk/nn/losses.js';
 import { initialParameters, type Network } from '../../sdk/nn/network.js';
 import { adam, sgd, slotNames } from '../../sdk/nn/optimizers.js';
@@ -88,17 +88,19 @@ for (const instructionSet of availableSets()) {
     );
   });
 
-  test(`${instructionSet}: LeNet-300-100 with few weights left is trained as the reference trains it`, async () => {
-    const network = LeNet300100();
-    for (const [maskedStay, optimizer] of [
-      [true, sgd({ momentum: 0.9, weightDecay: 5e-4 })],
-      [false, sgd({ momentum: 0.9, weightDecay: 5e-4 })],
-      [true, adam({ epsilon: 1e-3 })],
+  test(`${instructionSet}: networks with few weights left are trained as the reference trains them`, async () => {
+    for (const [network, samples, maskedStay, optimizer] of [
+      [LeNet300100(), 150, true, sgd({ momentum: 0.9, weightDecay: 5e-4 })],
+      [LeNet300100(), 150, false, sgd({ momentum: 0.9, weightDecay: 5e-4 })],
+      [LeNet300100(), 150, true, adam({ epsilon: 1e-3 })],
+      [CaffeLeNet5(), 40, true, sgd({ momentum: 0.9, weightDecay: 5e-4 })],
+      [CaffeLeNet5(), 40, false, sgd({ momentum: 0.9, weightDecay: 5e-4 })],
+      [LeNet5(), 40, true, adam({ epsilon: 1e-3 })],
     ] as const) {
-      const drawn = whole(network, { samples: 150, batchSize: 64, optimizer });
+      const drawn = whole(network, { samples, batchSize: 32, optimizer });
       const native = compile(nativeEngine({ threads: 2, instructionSet }), drawn, 0.03);
       const expected = compile(reference, drawn, 0.03);
-      const order = epochOrder(150, { seed: 1, epoch: 0 });
+      const order = epochOrder(samples, { seed: 1, epoch: 0 });
       const options = { ...pruning(drawn, order), maskedStay };
       sameResult(
         await native.train(drawn.data, order, options),
