@@ -50,7 +50,7 @@ class Bench {
     else std::memset(mask, 1, n);
     for (int l = 0; l < candidates.layers; l++) {
       const size_t first = candidates.spans[2 * l], end = candidates.spans[2 * l + 1];
-      layout_.kernels->operate(values, mask, candidates.bounds[c * candidates.layers + l], mask, first, end);
+      layout_.kernels->operate(candidates.saliency ? candidates.saliency : values, mask, candidates.bounds[c * candidates.layers + l], mask, first, end);
       kept[l] = (int32_t)count_kept(mask + first, end - first);
     }
     size_t done = 0;

@@ -5,10 +5,11 @@
 
 namespace mindts {
 
-// Bounds [candidates][layers], each layer the parameters spans[2 l] to spans[2 l + 1].
+// Bounds [candidates][layers], each layer the parameters spans[2 l] to spans[2 l + 1]. saliency: what they are over; null: magnitudes.
 struct Candidates {
   const int32_t* spans;
   int layers;
+  const float* saliency;
   const Bounds* bounds;
   int count;
 };

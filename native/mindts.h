@@ -8,7 +8,7 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define MINDTS_ABI 5
+#define MINDTS_ABI 6
 
 typedef struct mindts_program mindts_program;
 
@@ -55,9 +55,9 @@ int mindts_set_mask(mindts_program*, const uint8_t* mask);
 // 0: there is none.
 int mindts_get_mask(const mindts_program*, uint8_t* mask);
 // Masks made from the program's own by bounds [candidates][layers][2], each evaluated alone; parameters and mask stay as they are.
-// images: null where these and order are those of the call before. correct, losses (their sum): [candidates]; kept: [candidates][layers].
+// saliency: what bounds are compared with, by parameter; null: magnitudes. images: null where these and order are those of the call before. correct, losses (their sum): [candidates]; kept: [candidates][layers].
 int mindts_evaluate_candidates(mindts_program*, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
-                               int32_t count, const int32_t* spans, int layers, const float* bounds, int candidates, int32_t* correct,
+                               int32_t count, const int32_t* spans, int layers, const float* saliency, const float* bounds, int candidates, int32_t* correct,
                                double* losses, int32_t* kept);
 // Ends a running mindts_train after its step; may be called from any thread.
 void mindts_stop(mindts_program*);

@@ -163,9 +163,9 @@ int mindts_get_mask(const mindts_program* p, uint8_t* mask) {
 }
 
 int mindts_evaluate_candidates(mindts_program* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order,
-                               int32_t count, const int32_t* spans, int layers, const float* bounds, int candidates, int32_t* correct,
+                               int32_t count, const int32_t* spans, int layers, const float* saliency, const float* bounds, int candidates, int32_t* correct,
                                double* losses, int32_t* kept) {
-  const Candidates all{spans, layers, reinterpret_cast<const Bounds*>(bounds), candidates};
+  const Candidates all{spans, layers, saliency, reinterpret_cast<const Bounds*>(bounds), candidates};
   return p->attempt(labels, stored, order, count, [&] {
     if (!p->laboratory) p->laboratory = std::make_unique<Laboratory>(*p);
     p->laboratory->evaluate(images, labels, order, count, all, {correct, losses, kept});

@@ -69,6 +69,7 @@ export { centerCrop, type ImageTransform, randomHorizontalFlip, randomResizedCro
 export type {
   Bounded,
   CandidateResults,
+  Candidates,
   CompileOptions,
   Engine,
   Masking,

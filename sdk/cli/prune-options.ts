@@ -1,7 +1,7 @@
 /** The options of pruning, and what they choose. What is not said comes from configs/pruning.yaml. */
 import { choice, flag, integer, number, type Options, text } from '../args/option.js';
 import { ArgumentError } from '../base/errors.js';
-import { type PruneChoices, SCHEDULES, SEARCH_METHODS, SHARES } from '../pruning/settings.js';
+import { CURVES, type PruneChoices, SALIENCIES, SCHEDULES, SEARCH_METHODS, SHARES } from '../pruning/settings.js';
 
 /** What a person may say of a run. */
 export interface PruneArgs {
@@ -10,10 +10,13 @@ export interface PruneArgs {
   readonly prune_stop: number | undefined;
   readonly search_every: number | undefined;
   readonly schedule: (typeof SCHEDULES)[number] | undefined;
+  readonly curve: (typeof CURVES)[number] | undefined;
   readonly target_ratio: number | undefined;
   readonly method: (typeof SEARCH_METHODS)[number] | undefined;
   readonly search_budget: number | undefined;
   readonly search_images: number | undefined;
+  readonly saliency: (typeof SALIENCIES)[number] | undefined;
+  readonly saliency_images: number | undefined;
   readonly shares: string | undefined;
   readonly delta: number | undefined;
   readonly caps: string | undefined;
@@ -38,6 +41,7 @@ export const runOptions: Options<PruneArgs> = {
   prune_stop: integer({ min: 1, description: 'the step from which nothing more is pruned' }),
   search_every: integer({ min: 1, description: 'steps between searches' }),
   schedule: choice(SCHEDULES, { description: 'to a ratio along a curve, or as far as the accuracy allows' }),
+  curve: choice(CURVES, { description: 'how fast it goes there, for gradual' }),
   target_ratio: number({
     min: 1,
     description: 'all parameters divided by those that are kept at the end, for gradual',
@@ -45,6 +49,8 @@ export const runOptions: Options<PruneArgs> = {
   method: choice(SEARCH_METHODS, { description: 'how the layers’ rates, how much of each goes, are searched for' }),
   search_budget: integer({ min: 4, description: 'candidates of each search' }),
   search_images: integer({ min: 1, description: 'images that a candidate is scored on, of those kept back' }),
+  saliency: choice(SALIENCIES, { description: 'what the least of is pruned: magnitude, or loss by gradients' }),
+  saliency_images: integer({ min: 1, description: 'training images per round to measure fisher on' }),
   shares: text({
     placeholder: 'HOW',
     description: `what each layer keeps: ${SHARES.join(', ')}, or numbers as 1770,477,102`,
@@ -100,10 +106,13 @@ export function choicesOf(args: PruneArgs): PruneChoices {
     prune_stop: args.prune_stop ?? (args.iterations && Math.ceil(args.iterations / 2)),
     search_every: args.search_every,
     schedule: args.schedule,
+    curve: args.curve,
     target_ratio: args.target_ratio,
     method: args.method,
     search_budget: args.search_budget,
     search_images: args.search_images,
+    saliency: args.saliency,
+    saliency_images: args.saliency_images,
     shares: named ?? (shares ? numbers('--shares', shares) : undefined),
     delta: args.delta,
     caps: caps ? capsOf(caps) : undefined,

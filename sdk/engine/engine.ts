@@ -100,6 +100,12 @@ export interface Bounded {
   readonly bounds: Float32Array;
 }
 
+/** Masks to try. */
+export interface Candidates extends Bounded {
+  /** What bounds are compared with in place of |p|: `[parameters]`, not below 0. Default: magnitudes. */
+  readonly saliency?: Float32Array | undefined;
+}
+
 /** Bounds that change no bit. */
 export const UNTOUCHED = [-1, Infinity] as const;
 
@@ -126,7 +132,7 @@ export interface Masking {
    * program's own mask by its bounds, {@link Bounded}. `correct` is that of `set` and `evaluate`, for any number of threads. Samples of
    * the same two objects `data` and `order` as in the call before are not put together again. With `peers` each rank is on its own.
    */
-  evaluate(data: Dataset, order: Int32Array, candidates: Bounded): Promise<CandidateResults>;
+  evaluate(data: Dataset, order: Int32Array, candidates: Candidates): Promise<CandidateResults>;
 }
 
 /** How well each candidate does. */

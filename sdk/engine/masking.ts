@@ -1,7 +1,7 @@
 /** What must fit before a mask, surgery or rates are used, and what all engines make of them alike. */
 import { EngineError } from '../base/errors.js';
 import type { Network, Parameter } from '../nn/network.js';
-import type { Bounded, CompileOptions, StepOptions } from './engine.js';
+import type { Bounded, Candidates, CompileOptions, StepOptions } from './engine.js';
 
 /** How much faster than others a parameter learns and decays. */
 export interface Factors {
@@ -91,6 +91,22 @@ export function requireBounded(network: Network, { spans, bounds }: Bounded): nu
     throw wrong(`each of ${spans.length / 2} layers needs two bounds, and these are ${bounds.length} numbers`);
   }
   return bounds.length / spans.length;
+}
+
+/**
+ * That candidates are bounded, and their saliencies, if there are any, one for each parameter.
+ *
+ * @returns how many candidates there are
+ * @throws EngineError `E_SURGERY`
+ */
+export function requireCandidates(network: Network, { saliency, ...bounded }: Candidates): number {
+  if (saliency !== undefined && saliency.length !== network.parameterCount) {
+    throw new EngineError(
+      'E_SURGERY',
+      `network ${network.name}: ${saliency.length} saliencies for ${network.parameterCount} parameters`,
+    );
+  }
+  return requireBounded(network, bounded);
 }
 
 /**

@@ -85,21 +85,26 @@ export function learningRatesOf(
 }
 
 /**
- * How many parameters a round may keep at most, by the cubic curve from all of them to the target, where there is one. The last round before
+ * How many parameters a round may keep at most, by the curve from all of them to the target, where there is one. The last round before
  * `prune_stop` reaches it.
  *
  * @example
- * const settings = { schedule: 'gradual' as const, target_ratio: 100, prune_stop: 3000, search_every: 1000 };
+ * const settings = { schedule: 'gradual' as const, curve: 'cubic' as const, target_ratio: 100, prune_stop: 3000, search_every: 1000 };
  * goalOf(2000, 10_000, settings); // 100
  */
 export function goalOf(
   iteration: number,
   total: number,
-  settings: Pick<PruneSettings, 'schedule' | 'target_ratio' | 'prune_stop' | 'search_every'>,
+  settings: Pick<PruneSettings, 'schedule' | 'curve' | 'target_ratio' | 'prune_stop' | 'search_every'>,
 ): number | undefined {
-  const { schedule, target_ratio: ratio, prune_stop: stop, search_every: every } = settings;
+  const { schedule, curve, target_ratio: ratio, prune_stop: stop, search_every: every } = settings;
   if (schedule === 'olmp') return undefined;
   const end = Math.ceil(stop / every);
+  if (curve === 'geometric') {
+    // The logarithm of the ratio goes fast at first, and slowly at the end.
+    const left = Math.max(0, 1 - (iteration / every + 1) / end);
+    return Math.floor(total * ratio ** (left ** 2 - 1) + 1e-6);
+  }
   const sparsity = gradualSparsity(iteration / every + 1, { final: 1 - 1 / ratio, end });
   // Rounded down, but not by what is lost in 1 − (1 − 1 / ratio).
   return Math.floor(total * (1 - sparsity) + 1e-6);

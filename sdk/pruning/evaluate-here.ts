@@ -7,11 +7,14 @@ import { bounded, type PruneTrainer, type TrainerSnapshot } from './trainer.js';
  *
  * @param snapshot the round's, which the trainer is at
  */
-export function evaluateHere(trainer: PruneTrainer, { layers, statistics }: TrainerSnapshot): Evaluate {
+export function evaluateHere(trainer: PruneTrainer, { layers, statistics, saliency }: TrainerSnapshot): Evaluate {
   const { masking, data, order } = trainer.candidates;
   return async (candidates) => {
     const rates = candidates.map((each) => each.map((rate) => rate ?? undefined));
-    const { correct, losses, kept } = await masking.evaluate(data, order, bounded(layers, statistics, rates));
+    const { correct, losses, kept } = await masking.evaluate(data, order, {
+      ...bounded(layers, statistics, rates),
+      saliency,
+    });
     return candidates.map((_, c) => ({
       correct: correct[c],
       // Neither a journal nor a message can say that it is no number.

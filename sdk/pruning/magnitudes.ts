@@ -1,6 +1,6 @@
 /** How many parameters rates would keep, told fast: magnitudes are sorted once, then each rate is two binary searches. */
 import type { PrunedLayer } from './pruned-layers.js';
-import { boundsOf, type Snapshot } from './surgery.js';
+import { boundsOf, type Snapshot, weighed } from './surgery.js';
 
 /** Of each layer, the magnitudes of what is kept now and of what is not, in ascending order. */
 export interface Magnitudes {
@@ -8,8 +8,10 @@ export interface Magnitudes {
   readonly masked: readonly Float32Array[];
 }
 
-/** Sorts a snapshot's magnitudes. */
-export function magnitudesOf({ values, mask, layers }: Snapshot): Magnitudes {
+/** Sorts a snapshot's magnitudes, or its saliencies where it has some. */
+export function magnitudesOf(snapshot: Snapshot): Magnitudes {
+  const { mask, layers } = snapshot;
+  const values = weighed(snapshot);
   const sorted = (bit: number): readonly Float32Array[] =>
     layers.map(({ offset, size }: PrunedLayer) => {
       const own = new Float32Array(size);

@@ -143,10 +143,11 @@ function emptyState(trainer: PruneTrainer): Omit<RunState, 'identity'> {
 /** What the round at this iteration has to find; undefined where there is nothing to choose, since all that is kept may stay. */
 export async function problemOf(trainer: PruneTrainer, settings: PruneSettings): Promise<RoundProblem | undefined> {
   const { iteration } = trainer;
-  const snapshot = trainer.snapshot();
-  const { total, kept } = compressionOf(snapshot.layers, snapshot.mask);
+  const { total, kept } = compressionOf(trainer.layers, trainer.snapshot().mask);
   const goal = goalOf(iteration, total, settings);
   if (goal !== undefined && goal >= kept) return undefined;
+  await trainer.weigh();
+  const snapshot = trainer.snapshot();
   const { correct: reference } = await trainer.evaluate(trainer.scored);
   const round = Math.floor(iteration / settings.search_every);
   return { round, snapshot, settings, images: trainer.scored.length, reference, goal };

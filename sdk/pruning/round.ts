@@ -12,6 +12,7 @@ import { randomSearch } from './random-search.js';
 import { type Candidate, isBetter, type Result, type Search, type SearchProblem } from './search.js';
 import { seedCompat } from './seed-compat.js';
 import type { PruneSettings } from './settings.js';
+import { weighed } from './surgery.js';
 import type { Rates, TrainerSnapshot } from './trainer.js';
 
 /** What a candidate's mask comes to over the images that candidates are scored on. */
@@ -177,7 +178,7 @@ function rateSpace({ settings, snapshot, round }: RoundProblem): Space {
 
 /**
  * The rates that keep as many parameters as the goal says. Points of the search are rates relative to one another, {@link raisedTo} the
- * goal; they begin at what the layers' magnitudes say, where one rate is as good as any other.
+ * goal; they begin at one rate for all layers where thresholds are over magnitudes, and at one threshold where they are over saliencies.
  */
 function shareSpace({
   settings,
@@ -194,7 +195,15 @@ function shareSpace({
   const aim: Aim = { snapshot, magnitudes, goal, ceilings: ceilingsOf(snapshot, magnitudes, settings.caps) };
   const ofThoseLeft = (rates: readonly number[]): readonly (number | null)[] =>
     rates.map((rate, l) => (isGone[l] ? null : rate));
-  const toRates = (point: Candidate): readonly (number | null)[] => ofThoseLeft(raisedTo(point, aim));
+  // Magnitudes of two layers say nothing of one another, but saliencies do.
+  const first = settings.saliency === 'magnitude' ? layers.map(() => 0) : atOneThreshold(aim);
+  const toRates = (point: Candidate): readonly (number | null)[] =>
+    ofThoseLeft(
+      raisedTo(
+        point.map((rate, l) => rate + first[l]),
+        aim,
+      ),
+    );
   const inShares = (sizes: readonly number[]): readonly (number | null)[] =>
     ofThoseLeft(bySizes({ ...aim, sizes: sizes.map((size, l) => (isGone[l] ? 0 : size)) }));
   switch (shares) {
@@ -231,7 +240,7 @@ function atOneThreshold({ snapshot, magnitudes, goal, ceilings }: Aim): readonly
     statistics.map(({ mean, deviation }, l) =>
       Math.min(deviation > 0 ? (threshold - mean) / deviation : 0, ceilings[l]),
     );
-  let [low, high] = [0, snapshot.values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) * 2 + 1];
+  let [low, high] = [0, weighed(snapshot).reduce((most, value) => Math.max(most, Math.abs(value)), 0) * 2 + 1];
   for (let halvings = 0; halvings < 60; halvings++) {
     const middle = (low + high) / 2;
     if (keptTotal(snapshot, magnitudes, at(middle)) > goal) low = middle;

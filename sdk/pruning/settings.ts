@@ -17,6 +17,13 @@ export const SEARCH_METHODS = ['ncs', 'cma-es', 'random', 'seed-compat'] as cons
  * round's end, the search looks for those with the smallest loss. `olmp`: the search looks for the fewest parameters.
  */
 export const SCHEDULES = ['gradual', 'olmp'] as const;
+/**
+ * How many parameters are kept on the way there: `cubic`, as Zhu and Gupta have it; `geometric`: a part of what is left at each round, so that most
+ * rounds are where little is left.
+ */
+export const CURVES = ['cubic', 'geometric'] as const;
+/** What thresholds are over: a parameter's magnitude, or what the loss would lose with it, see saliency.ts. */
+export const SALIENCIES = ['magnitude', 'fisher'] as const;
 /** Where the rates of layers come from in `gradual`: searched; one threshold for all; the same part of each. Or numbers: kept of each layer, as proportions. */
 export const SHARES = ['searched', 'global', 'uniform'] as const;
 
@@ -38,8 +45,13 @@ export const pruneSettings = z.strictObject({
   /** Images of the validation split that each candidate is scored on. */
   search_images: count(1),
   schedule: z.enum(SCHEDULES),
+  /** How `gradual` goes there. */
+  curve: z.enum(CURVES),
   /** total / kept that `gradual` ends with, before dead units go. */
   target_ratio: z.number().min(1),
+  saliency: z.enum(SALIENCIES),
+  /** Training images that `fisher` is measured on in each round. */
+  saliency_images: count(1),
   shares: z.union([z.enum(SHARES), z.array(z.number().positive())]),
   /** How much accuracy a candidate may lose against the network as the round finds it; 0.08: eight of a hundred images. */
   delta: z.number().min(0).max(1),
@@ -93,6 +105,9 @@ export async function settingsFor(
   }
   const settings = parsed.data;
   requireOrder(settings, path);
+  if (settings.saliency === 'fisher' && settings.schedule === 'olmp') {
+    throw wrong('--saliency fisher goes with --schedule gradual; olmp looks at magnitudes before every step');
+  }
   return settings;
 }
 

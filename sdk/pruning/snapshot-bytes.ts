@@ -9,12 +9,13 @@ import type { TrainerSnapshot } from './trainer.js';
 
 /** A safetensors file: values, slots, the mask as bits of Int32, and the rest as JSON. */
 export function encodeSnapshot(snapshot: TrainerSnapshot): Uint8Array {
-  const { values, mask, slots, statistics, iteration, rates, active } = snapshot;
+  const { values, mask, saliency, slots, statistics, iteration, rates, active } = snapshot;
   const rest = { statistics, iteration, active, rates: rates.map((rate) => rate ?? null) };
   return encodeSafetensors({
     tensors: new Map<string, Tensor>([
       ['values', { shape: [values.length], data: values }],
       ['mask', { shape: [Math.ceil(mask.length / 32)], data: bitsOf(mask) }],
+      ...(saliency === undefined ? [] : [['saliency', { shape: [saliency.length], data: saliency }] as const]),
       ...slots.map((data, i): [string, Tensor] => [`slot.${i}`, { shape: [data.length], data }]),
     ]),
     texts: new Map([[REST, JSON.stringify(rest)]]),
@@ -50,6 +51,7 @@ export function decodeSnapshot(
   return {
     ...rest.data,
     values: floats('values'),
+    saliency: tensors.has('saliency') ? floats('saliency') : undefined,
     mask: Uint8Array.from({ length: size }, (_, i) => (bits[i >>> 5] >>> (i & 31)) & 1),
     slots,
     layers,

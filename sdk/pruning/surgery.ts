@@ -28,6 +28,8 @@ export interface Snapshot {
   readonly layers: readonly PrunedLayer[];
   /** One for each layer, of the beginning of the round or of the whole run. */
   readonly statistics: readonly LayerStatistics[];
+  /** What thresholds are over in place of magnitudes: one number, not below 0, for each parameter. */
+  readonly saliency?: Float32Array | undefined;
 }
 
 /** Between these two magnitudes, as float32, a parameter's bit stays what it is. */
@@ -81,6 +83,11 @@ export function snapshotOf(
   return { values: values.slice(), mask: mask.slice(), layers, statistics };
 }
 
+/** What thresholds are over; its sign does not matter. */
+export function weighed({ values, saliency }: Pick<Snapshot, 'values' | 'saliency'>): Float32Array {
+  return saliency ?? values;
+}
+
 /**
  * The bounds that a rate sets. They are float32, so that every engine that compares float32 numbers with them makes the same mask.
  *
@@ -110,7 +117,8 @@ export function boundsOf({ mean, deviation }: LayerStatistics, rate: number): Bo
  * [...maskFor({ values, mask, layers, statistics }, [0])]; // [0, 1, 0, 1]
  */
 export function maskFor(snapshot: Snapshot, rates: readonly (number | undefined)[]): Uint8Array {
-  const { values, layers, statistics } = snapshot;
+  const { layers, statistics } = snapshot;
+  const values = weighed(snapshot);
   if (rates.length !== layers.length) {
     throw new PruningError('E_RATE', `${rates.length} rates for ${layers.length} layers; each layer needs one`);
   }

@@ -12,9 +12,18 @@ import type { Network } from '../nn/network.js';
 import { sgd } from '../nn/optimizers.js';
 import { learningRatesOf, type Split, samplesOf, splitOf } from './course.js';
 import { fullMask, type PrunedLayer, prunedLayers } from './pruned-layers.js';
+import { SaliencyMeter } from './saliency.js';
 import { type PruneSettings, requireLayers } from './settings.js';
 import { withShifts } from './shifted.js';
-import { boundsOf, isActive, type LayerStatistics, layerStatistics, maskFor, type Snapshot } from './surgery.js';
+import {
+  boundsOf,
+  isActive,
+  type LayerStatistics,
+  layerStatistics,
+  maskFor,
+  type Snapshot,
+  weighed,
+} from './surgery.js';
 
 /** One rate for each layer; undefined for one whose bits stay as they are. */
 export type Rates = readonly (number | undefined)[];
@@ -53,8 +62,11 @@ export class PruneTrainer {
   private readonly program: Program;
   private readonly masking: Masking;
   private readonly initial: readonly LayerStatistics[];
+  private readonly meter: SaliencyMeter | undefined;
   private rates: Rates;
   private at = 0;
+  /** Of this iteration. */
+  private saliency: Float32Array | undefined;
 
   /**
    * @throws PruningError `E_SETTINGS` for settings that fit neither the network nor the data, `E_NOTHING` for a network without weights
@@ -80,6 +92,11 @@ export class PruneTrainer {
     this.scored = this.split.validation.slice(0, settings.search_images);
     ({ program: this.program, masking: this.masking } = maskable(options));
     this.trained = settings.shift > 0 ? withShifts(data) : data;
+    const { engine } = options;
+    this.meter =
+      settings.saliency === 'fisher'
+        ? new SaliencyMeter(network, { engine, data, batchSize: settings.batch_size })
+        : undefined;
     this.initial = this.layers.map((layer) => layerStatistics(parameters, fullMask(parameters.length), layer));
     this.rates = this.layers.map(() => undefined);
     const slots = this.program.state().slots.map(({ length }) => new Float32Array(length));
@@ -113,16 +130,29 @@ export class PruneTrainer {
     return sum / (to - from);
   }
 
+  /** Measures what thresholds are to be over, where that is not magnitudes: snapshots and masks of this iteration are then by it. */
+  async weigh(): Promise<void> {
+    if (this.meter === undefined) return;
+    const { data, settings } = this.options;
+    const batches = Math.ceil(settings.saliency_images / settings.batch_size);
+    const order = samplesOf(this.split.training, [this.at, this.at + batches], { ...settings, size: data.size });
+    this.saliency = await this.meter.measure(this.snapshot(), { data: this.trained, order });
+  }
+
   /** All there is to know. Statistics are those of the dense network in `olmp`, else those of what is kept now. */
   snapshot(): TrainerSnapshot {
     const { settings } = this.options;
     const { parameters: values, slots } = this.program.state();
     const mask = this.masking.get() ?? fullMask(values.length);
+    const { saliency } = this;
     const statistics =
-      settings.schedule === 'olmp' ? this.initial : this.layers.map((layer) => layerStatistics(values, mask, layer));
+      settings.schedule === 'olmp'
+        ? this.initial
+        : this.layers.map((layer) => layerStatistics(weighed({ values, saliency }), mask, layer));
     return {
       values,
       mask,
+      saliency,
       layers: this.layers,
       statistics,
       slots,
@@ -133,7 +163,8 @@ export class PruneTrainer {
   }
 
   /** Goes on from a snapshot of a trainer with the same options. */
-  restore({ values, mask, slots, iteration, rates }: TrainerSnapshot): void {
+  restore({ values, mask, saliency, slots, iteration, rates }: TrainerSnapshot): void {
+    this.saliency = saliency;
     this.program.load({ parameters: values, slots, step: iteration });
     this.masking.set(mask.includes(0) ? mask : undefined);
     this.rates = rates;
@@ -159,6 +190,7 @@ export class PruneTrainer {
   /** Frees the program. */
   close(): void {
     this.program.close();
+    this.meter?.close();
   }
 
   /** The sum of the losses of the steps taken. */
@@ -177,6 +209,7 @@ export class PruneTrainer {
       },
     );
     this.at += losses.length;
+    this.saliency = undefined;
     if (ended === 'diverged') {
       throw new TrainError(
         'E_DIVERGED',

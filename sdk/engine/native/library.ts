@@ -65,6 +65,7 @@ export interface NativeLibrary {
     count: number,
     spans: Int32Array,
     layers: number,
+    saliency: Float32Array | null,
     bounds: Float32Array,
     candidates: number,
     correct: Int32Array,
@@ -130,7 +131,7 @@ export interface NativeLibrary {
   ): Promise<number>;
 }
 
-const ABI = 5;
+const ABI = 6;
 /** What builds the library: npm rebuilds what is installed, and not the clone one stands in. */
 const BUILD = packageRoot.includes(`${sep}node_modules${sep}`) ? 'npm rebuild mindts' : 'npm run build';
 const platform = `${process.platform}-${process.arch}`;
@@ -188,7 +189,7 @@ function bind(path: string): NativeLibrary {
     'int mindts_evaluate(void* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, double* result)',
   );
   const evaluateCandidates = lib.func(
-    'int mindts_evaluate_candidates(void* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, const int32_t* spans, int layers, const float* bounds, int candidates, int32_t* correct, double* losses, int32_t* kept)',
+    'int mindts_evaluate_candidates(void* p, const uint8_t* images, const int32_t* labels, int32_t stored, const int32_t* order, int32_t count, const int32_t* spans, int layers, const float* saliency, const float* bounds, int candidates, int32_t* correct, double* losses, int32_t* kept)',
   );
   const predict = lib.func(
     'int mindts_predict(void* p, const uint8_t* images, int32_t stored, const int32_t* order, int32_t count, float* outputs)',

@@ -7,8 +7,8 @@ import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
 import { requireCompilable, requireFit, requireState } from '../checks.js';
 import type {
-  Bounded,
   CandidateResults,
+  Candidates,
   CompileOptions,
   Engine,
   EvaluateResult,
@@ -18,7 +18,7 @@ import type {
   StepOptions,
   TrainResult,
 } from '../engine.js';
-import { learningRates, requireBounded, requireMask, requireSurgery } from '../masking.js';
+import { learningRates, requireCandidates, requireMask, requireSurgery } from '../masking.js';
 import { loadLibrary, type NativeLibrary, type Pointer } from './library.js';
 import { encode, lower, trainableRanges } from './lower.js';
 
@@ -178,10 +178,11 @@ class NativeProgram implements Program {
   private async evaluateCandidates(
     data: Dataset,
     order: Int32Array,
-    { spans, bounds }: Bounded,
+    candidates: Candidates,
   ): Promise<CandidateResults> {
     this.requireFit(data, order);
-    const count = requireBounded(this.plan.network, { spans, bounds });
+    const count = requireCandidates(this.plan.network, candidates);
+    const { spans, bounds, saliency } = candidates;
     const layers = spans.length / 2;
     const correct = new Int32Array(count);
     const losses = new Float64Array(count);
@@ -198,6 +199,7 @@ class NativeProgram implements Program {
         order.length,
         spans,
         layers,
+        saliency ?? null,
         bounds,
         count,
         correct,

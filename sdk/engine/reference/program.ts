@@ -4,7 +4,7 @@ import type { Network } from '../../nn/network.js';
 import { slotNames } from '../../nn/optimizers.js';
 import { requireAlone, requireCompilable, requireState } from '../checks.js';
 import type { CandidateResults, CompileOptions, EvaluateResult, Program, TrainResult } from '../engine.js';
-import { factorsOf, learningRates, requireBounded, requireMask, requireSurgery } from '../masking.js';
+import { factorsOf, learningRates, requireCandidates, requireMask, requireSurgery } from '../masking.js';
 import { evaluatedAtOnce, Turns } from '../turns.js';
 import { runBatch } from './batch.js';
 import { type Graph, graph } from './graph.js';
@@ -151,8 +151,9 @@ export function compileProgram(network: Network, options: CompileOptions, precis
         return masked.mask?.slice();
       },
 
-      async evaluate(data, order, { spans, bounds }): Promise<CandidateResults> {
-        const count = requireBounded(network, { spans, bounds });
+      async evaluate(data, order, candidates): Promise<CandidateResults> {
+        const count = requireCandidates(network, candidates);
+        const { spans, bounds, saliency = parameters } = candidates;
         const results = {
           correct: new Int32Array(count),
           losses: new Float64Array(count),
@@ -163,7 +164,7 @@ export function compileProgram(network: Network, options: CompileOptions, precis
         try {
           for (let c = 0; c < count; c++) {
             const own = bounds.subarray(c * spans.length, (c + 1) * spans.length);
-            const mask = operated(parameters, before, { spans, bounds: own });
+            const mask = operated(saliency, before, { spans, bounds: own });
             masked.mask = mask;
             const result = await evaluate(data, order);
             results.correct[c] = result.correct;

@@ -40,8 +40,8 @@ export async function evaluatorRole(joined: Joined, { engine, data, signal }: Ev
         engine,
         data,
         parameters: await joined.parameters(seat.signal),
-        // No step is taken here: images that are moved would only fill the memory.
-        settings: { ...joined.settings, shift: 0 },
+        // No step is taken here and no saliency measured: that would only fill the memory.
+        settings: { ...joined.settings, shift: 0, saliency: 'magnitude' as const },
       };
       const bench = new Bench(joined, new PruneTrainer(options), { engine: engine.description, data: checksum(data) });
       try {
