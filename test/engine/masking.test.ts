@@ -52,38 +52,47 @@ for (const instructionSet of availableSets()) {
 
   test(`${instructionSet}: candidates come to what their masks come to, to the last bit, and change nothing`, async () => {
     await fc.assert(
-      fc.asyncProperty(maskable, someKept, fc.integer({ min: 1, max: 8 }), async (drawn, share, count) => {
-        const [tried, set] = [1, 2].map(() => compile(nativeEngine({ instructionSet }), drawn, share));
-        const expected = compile(reference, drawn, share);
-        const candidates = boundsFor(drawn, count);
-        if (candidates.spans.length === 0) return;
-        const order = epochOrder(drawn.data.size, { seed: drawn.seed, epoch: 1 });
-        const [state, base] = [tried.state(), maskOf(tried)];
-        const { correct, losses, kept } = await requireMasking(tried).evaluate(drawn.data, order, candidates);
-        const right = await requireMasking(expected).evaluate(drawn.data, order, candidates);
-        equal('kept', String(kept), String(right.kept));
-        equal('correct', String(correct), String(right.correct));
-        near('losses', losses, right.losses, { tolerance: TOLERANCE, floor: 0.01 });
-        const layers = prunedLayers(drawn.network);
-        for (let c = 0; c < count; c++) {
-          const mask = base.slice();
-          for (const [l, { offset, size }] of layers.entries()) {
-            const [prune, splice] = candidates.bounds.subarray(2 * (c * layers.length + l));
-            for (let i = offset; i < offset + size; i++) {
-              const magnitude = Math.abs(state.parameters[i]);
-              if (magnitude <= prune) mask[i] = 0;
-              else if (magnitude > splice) mask[i] = 1;
+      fc.asyncProperty(
+        maskable,
+        someKept,
+        fc.integer({ min: 1, max: 8 }),
+        fc.boolean(),
+        async (drawn, share, count, isWeighed) => {
+          const [tried, set] = [1, 2].map(() => compile(nativeEngine({ instructionSet }), drawn, share));
+          const expected = compile(reference, drawn, share);
+          const draw = seededRandom(drawn.seed, 'saliency');
+          // Of the order of the parameters, but in another order than they.
+          const saliency = isWeighed ? drawn.parameters.map((value) => Math.abs(value) * draw.uniform()) : undefined;
+          const candidates = { ...boundsFor(drawn, count), saliency };
+          if (candidates.spans.length === 0) return;
+          const order = epochOrder(drawn.data.size, { seed: drawn.seed, epoch: 1 });
+          const [state, base] = [tried.state(), maskOf(tried)];
+          const { correct, losses, kept } = await requireMasking(tried).evaluate(drawn.data, order, candidates);
+          const right = await requireMasking(expected).evaluate(drawn.data, order, candidates);
+          equal('kept', String(kept), String(right.kept));
+          equal('correct', String(correct), String(right.correct));
+          near('losses', losses, right.losses, { tolerance: TOLERANCE, floor: 0.01 });
+          const layers = prunedLayers(drawn.network);
+          for (let c = 0; c < count; c++) {
+            const mask = base.slice();
+            for (const [l, { offset, size }] of layers.entries()) {
+              const [prune, splice] = candidates.bounds.subarray(2 * (c * layers.length + l));
+              for (let i = offset; i < offset + size; i++) {
+                const magnitude = saliency?.[i] ?? Math.abs(state.parameters[i]);
+                if (magnitude <= prune) mask[i] = 0;
+                else if (magnitude > splice) mask[i] = 1;
+              }
             }
+            requireMasking(set).set(mask);
+            const alone = await set.evaluate(drawn.data, order);
+            equal('correct of a mask that is set', correct[c], alone.correct);
+            equal('its loss', losses[c], alone.loss);
           }
-          requireMasking(set).set(mask);
-          const alone = await set.evaluate(drawn.data, order);
-          equal('correct of a mask that is set', correct[c], alone.correct);
-          equal('its loss', losses[c], alone.loss);
-        }
-        equal('the state', sameState(tried.state(), state), true);
-        equal('the mask', String(maskOf(tried)), String(base));
-        for (const program of [tried, set]) program.close();
-      }),
+          equal('the state', sameState(tried.state(), state), true);
+          equal('the mask', String(maskOf(tried)), String(base));
+          for (const program of [tried, set]) program.close();
+        },
+      ),
       cases,
     );
   });
@@ -250,8 +259,13 @@ for (const engine of [
     t.equal(program.masking?.get(), undefined, 'and nothing was done');
     t.throws(() => requireMasking(program).set(new Uint8Array(3)), { code: 'E_MASK' });
     t.throws(() => requireMasking(program).set(new Uint8Array(drawn.parameters.length).fill(2)), { code: 'E_MASK' });
-    const evaluated = requireMasking(program).evaluate(drawn.data, order, { spans, bounds: new Float32Array(7) });
-    await t.rejects(evaluated, { code: 'E_SURGERY' });
+    for (const wrong of [
+      { bounds: new Float32Array(7) },
+      { bounds: new Float32Array(6), saliency: new Float32Array(9) },
+    ]) {
+      const evaluated = requireMasking(program).evaluate(drawn.data, order, { spans, ...wrong });
+      await t.rejects(evaluated, { code: 'E_SURGERY' });
+    }
     const options = { loss: softmaxCrossEntropy(), optimizer: sgd(), batchSize: 4, input: drawn.data.plan };
     for (const rateFactors of [{ 'ip9.bias': 2 }, { 'ip1.bias': -1 }]) {
       t.throws(() => engine.compile(drawn.network, { ...options, rateFactors }), { code: 'E_FACTOR' });
