@@ -98,6 +98,8 @@ export const pruneOptions: Options<PruneArgs & { readonly resume: boolean; reado
  */
 export function choicesOf(args: PruneArgs): PruneChoices {
   const { caps, rates, shares } = args;
+  // In OLMP what is pruned may come back, which it does by learning; and magnitudes are looked at before every step.
+  const isOlmp = args.schedule === 'olmp';
   const named = SHARES.find((name) => name === shares);
   return {
     seed: args.seed,
@@ -111,7 +113,7 @@ export function choicesOf(args: PruneArgs): PruneChoices {
     method: args.method,
     search_budget: args.search_budget,
     search_images: args.search_images,
-    saliency: args.saliency,
+    saliency: args.saliency ?? (isOlmp ? 'magnitude' : undefined),
     saliency_images: args.saliency_images,
     shares: named ?? (shares ? numbers('--shares', shares) : undefined),
     delta: args.delta,
@@ -120,8 +122,7 @@ export function choicesOf(args: PruneArgs): PruneChoices {
     rate_min: args.rate_min,
     rate_max: args.rate_max,
     gamma: args.gamma,
-    // In OLMP what is pruned may come back, which it does by learning.
-    masked: args.masked ?? (args.schedule === 'olmp' ? 'learn' : undefined),
+    masked: args.masked ?? (isOlmp ? 'learn' : undefined),
     batch_size: args.batch_size,
     learning_rate: args.learning_rate,
     retrain_learning_rate: args.retrain_learning_rate,

@@ -15,6 +15,8 @@ const how = flagsOf({
   retrain_learning_rate: 0.01,
   delta: 0.3,
   target_ratio: 3,
+  // Of lenet5-caffe by saliency, which snapshots then hold.
+  shares: 'searched',
 });
 
 for (const network of ['lenet5-caffe', 'lenet5'] as const) {
