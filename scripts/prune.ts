@@ -44,11 +44,17 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
 
   // Prune, write, copy back: after every round what a run goes on from, at the end all that came of it.
   const copyBack = () => mindts.copyParallel(folder, args.train_url);
-  if (args.sensitivity) await mindts.writeSensitivity(folder, job);
-  else
-    mindts.printPruned(
-      await mindts.pruneNetwork(job, { folder, resume: args.resume, signal, saved: copyBack }),
-      args.train_url,
-    );
+  try {
+    if (args.sensitivity) await mindts.writeSensitivity(folder, job);
+    else
+      mindts.printPruned(
+        await mindts.pruneNetwork(job, { folder, resume: args.resume, signal, saved: copyBack }),
+        args.train_url,
+      );
+  } catch (error) {
+    // What a search had found until it was told to end is in its journal.
+    if (signal.aborted) await copyBack();
+    throw error;
+  }
   await copyBack();
 });

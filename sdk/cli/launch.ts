@@ -124,7 +124,7 @@ export function launch<V extends object>(
     );
     interruption.end();
     if (interruption.exitCode() !== undefined && 'resume' in spec.options) {
-      log.info('the same command with --resume goes on from there');
+      log.info('the same command with --resume goes on from what was saved last');
     }
   };
   if (isStartedFile(path)) void run(process.argv.slice(2));

@@ -43,7 +43,7 @@ export async function conclude(
   const isDense = pruned.rounds.found === 0 && pruned.rounds.searched > 0;
   if (isDense) {
     log.warn(
-      `no candidate of ${pruned.rounds.searched} rounds loses at most ${settings.delta} of the accuracy: the network stays as it was; a larger --delta or --search_budget, or a smaller --target_ratio may help`,
+      `no candidate of ${roundsOf(pruned.rounds.searched)} loses at most ${settings.delta} of the accuracy: the network stays as it was; more rounds (a smaller --search_every, more --iterations), a larger --delta or a smaller --target_ratio may help`,
     );
   }
   const kept = isDense ? { ...pruned, values: parameters } : pruned;
@@ -67,8 +67,12 @@ function warnOfShort(
   if (kept === 0) log.warn(`nothing is left of the network: a smaller --delta than ${delta} keeps what it needs`);
   if (schedule !== 'gradual' || ratio >= target) return;
   log.warn(
-    `${ratio.toFixed(1)}× is short of --target_ratio ${target}: in ${searched - found} of ${searched} rounds no candidate lost at most ${delta} of the accuracy; a larger --delta or --search_budget, or a smaller --search_every may help`,
+    `${ratio.toFixed(1)}× is short of --target_ratio ${target}: in ${searched - found} of ${roundsOf(searched)} no candidate lost at most ${delta} of the accuracy; a larger --delta or --search_budget, or a smaller --search_every may help`,
   );
+}
+
+function roundsOf(count: number): string {
+  return count === 1 ? '1 round' : `${count} rounds`;
 }
 
 /** The last words of a run. */

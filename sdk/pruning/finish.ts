@@ -111,7 +111,8 @@ export async function writePruned(
   await saveCheckpoint(file('dense'), checkpoint);
   await saveCheckpoint(file('sparse'), checkpoint);
   const { compression, compact: small } = finished;
-  if (small !== undefined) await saveCheckpoint(file('compact'), checkpointOf(small.network, small.values));
+  // Always: else that of an earlier run would stay.
+  await saveCheckpoint(file('compact'), small ? checkpointOf(small.network, small.values) : checkpoint);
   const sizes = small?.network.parameters.filter(({ shape }) => shape.length > 1) ?? [];
   const report: PruneReport = {
     network: network.name,

@@ -68,6 +68,6 @@ function parsedLine(line: string, where: string): Generation {
   }
   throw new PruningError(
     'E_JOURNAL',
-    `${where}: is no line of a journal; remove the file, or begin anew without --resume`,
+    `${where}: is no line of a journal. Remove the file, here and at --train_url, or begin anew without --resume`,
   );
 }

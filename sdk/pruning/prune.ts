@@ -2,6 +2,7 @@
  * A run of pruning, from the dense network to the pruned one: rounds of search with training between them, then retraining under a mask
  * that stays. Who searches and what keeps its state is left to its {@link Surroundings}.
  */
+import { TrainError } from '../base/errors.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { goalOf } from './course.js';
@@ -82,6 +83,8 @@ export async function prune(
   const bar = startProgress({ label: 'pruning', total: settings.iterations, unit: 'steps' });
   const outlook = new Outlook(settings);
   const began = performance.now();
+  // Whoever listens is given the time to end in order, in a search as well.
+  signal?.addEventListener('abort', goOn);
   try {
     const identity = `${given} ${JSON.stringify(settings)} ${options.engine.description}`;
     const { layers } = trainer;
@@ -106,9 +109,10 @@ export async function prune(
           const { iteration } = trainer;
           const from = seconds();
           const spent = (): number => seconds() - from;
-          const result = await surroundings.search(problem, trainer, (note, left) =>
-            bar.update(iteration, note, outlook.left(iteration, { spent: spent(), left })),
-          );
+          const result = await surroundings.search(problem, trainer, (note, left) => {
+            bar.update(iteration, note, outlook.left(iteration, { spent: spent(), left }));
+            if (signal?.aborted) throw stoppedIn(problem);
+          });
           outlook.searched(spent());
           bar.update(iteration, 'training', outlook.left(iteration, { spent: spent(), left: 0 }));
           state = take(trainer, state, { problem, result });
@@ -131,8 +135,16 @@ export async function prune(
     bar.fail();
     throw error;
   } finally {
+    signal?.removeEventListener('abort', goOn);
     trainer.close();
   }
+}
+
+function goOn(): void {}
+
+function stoppedIn({ round, snapshot, settings }: RoundProblem): TrainError {
+  const where = `iteration ${snapshot.iteration} of ${settings.iterations}`;
+  return new TrainError('E_INTERRUPTED', `stopped in the search of round ${round}, at ${where}`);
 }
 
 function emptyState(trainer: PruneTrainer): Omit<RunState, 'identity'> {

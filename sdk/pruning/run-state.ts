@@ -106,7 +106,7 @@ export async function loadRun(path: string, expected: Expected): Promise<RunStat
     if (!(error instanceof CheckpointError)) throw error;
     throw new CheckpointError(
       error.code,
-      `${path}: the state is damaged; remove it: then --resume takes the copy at --train_url, or begins at the beginning, and comes to the same bits`,
+      `${path}: the state is damaged. Remove it: then --resume takes the copy at --train_url; where that is damaged too, remove both, and it begins at the beginning and comes to the same bits`,
       { cause: error },
     );
   }

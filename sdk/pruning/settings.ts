@@ -50,7 +50,7 @@ export const pruneSettings = z.strictObject({
   /** total / kept that `gradual` ends with, before dead units go. */
   target_ratio: z.number().min(1),
   saliency: z.enum(SALIENCIES),
-  /** Training images that `fisher` is measured on in each round. */
+  /** Training images that `fisher` is measured on in each round, at most all. */
   saliency_images: count(1),
   shares: z.union([z.enum(SHARES), z.array(z.number().positive())]),
   /** How much accuracy a candidate may lose against the network as the round finds it; 0.08: eight of a hundred images. */
@@ -98,7 +98,7 @@ export async function settingsFor(
   const { all, ...sections } = await readSections(path);
   const chosen = Object.fromEntries(Object.entries(choices).filter(([, value]) => value !== undefined));
   const merged = { ...all, ...sections[network], ...chosen };
-  const parsed = pruneSettings.safeParse(merged);
+  const parsed = pruneSettings.safeParse({ ...merged, search_every: roundsFor(merged, choices.search_every) });
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || issue.code}: ${issue.message}`);
     throw new PruningError('E_SETTINGS', `settings of pruning (flags, then ${path}): ${faults.join('; ')}`);
@@ -110,6 +110,16 @@ export async function settingsFor(
   }
   return settings;
 }
+
+/** A run that is shorter than the file's has its rounds closer together, or a few would have to prune all. */
+function roundsFor(merged: Readonly<Record<string, unknown>>, chosen: number | undefined): unknown {
+  const { search_every: every, prune_stop: stop } = merged;
+  if (chosen !== undefined || typeof every !== 'number' || typeof stop !== 'number') return every;
+  return Math.max(1, Math.min(every, Math.floor(stop / LEAST_ROUNDS)));
+}
+
+/** As many as all networks' settings in the file have. */
+const LEAST_ROUNDS = 30;
 
 /**
  * That settings which name layers, have a number for each, or go by their size, fit a network's layers.

@@ -153,7 +153,7 @@ test('prune: what a run is resumed from is looked at first', async (t) => {
   t.equal(damaged.code, 1);
   t.match(
     damaged.stderr,
-    /state\.safetensors: the state is damaged; remove it: then --resume takes the copy at --train_url/,
+    /state\.safetensors: the state is damaged. Remove it: then --resume takes the copy at --train_url/,
   );
 
   // Neither here nor there: the run begins anew, and would replay what the journal says.
@@ -167,6 +167,25 @@ test('prune: what a run is resumed from is looked at first', async (t) => {
   );
 });
 
+test('prune: SIGINT in a search ends it after a generation, copies what was found, and --resume goes on from it', async (t) => {
+  const options = { cache: join(root, 'cache-interrupted') };
+  const told = [...flags('interrupted'), '--target_ratio', '5', '--search_budget', '400'];
+  const going = start(told, options);
+  await going.seen(/generation [1-9]/);
+  going.child.kill('SIGINT');
+  const { code, stdout, stderr } = await going.ended;
+  t.equal(code, 130);
+  t.match(stderr, /SIGINT: finishing the step in hand/);
+  t.match(stderr, /stopped in the search of round \d+, at iteration \d+ of 200/);
+  t.match(stdout, /--resume goes on from what was saved last/);
+  const path = join(root, 'interrupted', 'journal.jsonl');
+  const found = readFileSync(path, 'utf8');
+  t.match(found, /^{"round":0,"generation":0/);
+  const resumed = await run([...told, '--resume'], options);
+  t.equal(resumed.code, 0, resumed.stderr);
+  t.ok(readFileSync(path, 'utf8').startsWith(found), 'nothing was evaluated again');
+});
+
 test('prune: a constraint that no candidate meets leaves the network as it was, and says so', async (t) => {
   const options = { cache: join(root, 'cache-none') };
   const { code, stderr } = await run(
@@ -174,7 +193,7 @@ test('prune: a constraint that no candidate meets leaves the network as it was, 
     options,
   );
   t.equal(code, 0, stderr);
-  t.match(stderr, /no candidate of 1 rounds loses at most 0 of the accuracy: the network stays as it was/);
+  t.match(stderr, /no candidate of 1 round loses at most 0 of the accuracy: the network stays as it was/);
   const report = JSON.parse(readFileSync(join(root, 'none', 'prune.json'), 'utf8'));
   t.equal(report.accuracy, report.accuracyBefore);
   const [before, after] = await Promise.all(
