@@ -36,7 +36,7 @@ export function workFolderOf({ work_url: url, run }: WorkArgs): Promise<RunFolde
  */
 export async function takePart(args: WorkArgs, role: (run: Joined) => Promise<unknown>): Promise<void> {
   const folder = await workFolderOf(args);
-  log.info(`waiting for ${shownUrl(folder.url)} to be begun, where it is not`);
+  log.info(`joining ${shownUrl(folder.url)}, as soon as main has begun it`);
   await untilStop(async () => role(await joinPruning(folder)));
 }
 

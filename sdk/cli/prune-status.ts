@@ -1,6 +1,7 @@
 /** `mindts prune status` and `mindts prune stop`: a run on a cluster from outside. */
 import { flag, text } from '../args/option.js';
 import { ArgumentError } from '../base/errors.js';
+import { seedFolder } from '../pruning/compat/folder.js';
 import type { RunFolder } from '../pruning/farm/folder.js';
 import { runFolder } from '../pruning/farm/folder.js';
 import { readEntry } from '../pruning/farm/journal.js';
@@ -8,6 +9,7 @@ import { type RunStatus, statusOf, statusOfRun } from '../pruning/farm/status.js
 import { stopRun } from '../pruning/farm/stop.js';
 import { TurnDone } from '../pruning/roles/messages.js';
 import { shownUrl } from '../storage/url.js';
+import { compatOptions } from './prune-compat.js';
 import { workOptions } from './prune-roles.js';
 import { subcommand } from './subcommands.js';
 
@@ -33,12 +35,20 @@ const status = subcommand({
 const stop = subcommand({
   usage: '',
   description: 'Ends all roles of a run; `mindts prune_main --resume` lets it go on.',
-  options: { ...workOptions, why: text({ default: 'somebody asked for it', description: 'what they are told' }) },
+  options: {
+    ...workOptions,
+    why: text({ default: 'somebody asked for it', description: 'what they are told' }),
+    compat_files: compatOptions.compat_files,
+  },
   isStrict: true,
-  async run({ work_url: url, run, why }) {
+  async run({ work_url: url, run, why, compat_files: isSeeds }) {
+    if (isSeeds) return (await seedFolder(url)).end();
     const folder = await runFolder(url, run);
     if (!(await folder.has('run.json'))) {
-      throw new ArgumentError('E_ARGUMENT_VALUE', `--run ${run}: ${shownUrl(url)} holds no such run`);
+      throw new ArgumentError(
+        'E_ARGUMENT_VALUE',
+        `--run ${run}: ${shownUrl(url)} holds no such run; --compat_files ends one by the seed's files`,
+      );
     }
     await stopRun(folder, why);
   },

@@ -55,6 +55,17 @@ test('a role that waits ends at SIGTERM, and says that the same command goes on'
   t.match(stderr, 'the same command goes on');
 });
 
+test('mindts prune stop --compat_files ends those that wait', async (t) => {
+  const evaluator = compat('evaluator', 'stopped', ...DATA);
+  await evaluator.seen(/waiting for candidates/);
+  const where = ['prune', 'stop', '--work_url', join(root, 'stopped')];
+  const without = await run(where, { cache });
+  t.match(without.stderr, /holds no such run; --compat_files ends/);
+  const stopped = await run([...where, '--compat_files'], { cache });
+  t.equal(stopped.code, 0, stopped.stderr);
+  t.equal((await evaluator.ended).code, 0, 'and that is a good end');
+});
+
 test('what the seed’s files cannot say is refused', async (t) => {
   for (const [role, words, code, said] of [
     ['search', ['--run', 'seed-2'], 2, '--run seed-2: --compat_files has one run in a folder'],
