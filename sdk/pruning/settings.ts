@@ -50,7 +50,7 @@ export const pruneSettings = z.strictObject({
   /** total / kept that `gradual` ends with, before dead units go. */
   target_ratio: z.number().min(1),
   saliency: z.enum(SALIENCIES),
-  /** Training images that `fisher` is measured on in each round. */
+  /** Training images that `fisher` is measured on in each round, no more than there are. */
   saliency_images: count(1),
   shares: z.union([z.enum(SHARES), z.array(z.number().positive())]),
   /** How much accuracy a candidate may lose against the network as the round finds it; 0.08: eight of a hundred images. */

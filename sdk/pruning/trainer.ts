@@ -134,7 +134,9 @@ export class PruneTrainer {
   async weigh(): Promise<void> {
     if (this.meter === undefined) return;
     const { data, settings } = this.options;
-    const batches = Math.ceil(settings.saliency_images / settings.batch_size);
+    // No more than an epoch has.
+    const images = Math.min(settings.saliency_images, this.split.training.length);
+    const batches = Math.ceil(images / settings.batch_size);
     const order = samplesOf(this.split.training, [this.at, this.at + batches], { ...settings, size: data.size });
     this.saliency = await this.meter.measure(this.snapshot(), { data: this.trained, order });
   }
