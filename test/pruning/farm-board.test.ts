@@ -1,9 +1,11 @@
 /** The board: blocks are claimed, answered, read in ask order; what is damaged or not ours is put aside. */
 import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { z } from 'zod';
 import { blockFile, collect, generationsIn, keyOf, type Tasks } from '../../sdk/pruning/farm/board.js';
-import { getData, putData } from '../../sdk/pruning/farm/data.js';
+import { getData, putData, removeData } from '../../sdk/pruning/farm/data.js';
 import { evaluateUntilStopped } from '../../sdk/pruning/farm/evaluator.js';
 import { type RunFolder, runFolder } from '../../sdk/pruning/farm/folder.js';
 import { type Office, readEntry, takeOffice, waitForEntry } from '../../sdk/pruning/farm/journal.js';
@@ -13,6 +15,7 @@ import { stopRun } from '../../sdk/pruning/farm/stop.js';
 import { obsPlace } from '../services/bucket-places.js';
 import type { FaultProxy } from '../services/fault-proxy.js';
 import type { TestPlace } from '../services/place.js';
+import { noSmallDisk, smallDisk } from '../storage/small-disk.js';
 
 process.env['MINDTS_RETRY_WAIT_MS'] = '1';
 
@@ -176,6 +179,58 @@ test('truncated, foreign and misplaced messages go into quarantine, are counted,
   t.equal(quarantined.length, 5);
   t.match(board, { round: 3, generation: 5, candidates: 7, blocks: 4, answered: 4, claimed: 0, backlog: 0 });
   t.same(members.map(({ role, state }) => `${role} ${state}`).sort(), ['evaluator alive', 'search alive']);
+  await stop();
+});
+
+test('an evaluator that finds the arrays of a generation gone, and the generation too, goes on with the next one', async (t) => {
+  const { folder, search, start, key, stop } = await stage(t);
+  const missing = Buffer.from('the snapshot');
+  const ref = await putData(folder, missing);
+  const { seat } = await start(async (candidates) => {
+    if (await folder.has(`data/${ref.sha256}`)) {
+      // As if it had been stopped while others finished the round and the one after it.
+      await removeData(folder, ref);
+      await folder.remove(`board/${await key()}.tasks`);
+      await getData(folder, ref);
+    }
+    return candidates.map((x) => x * x);
+  });
+  t.same(await collect(search, TASKS, OF_NUMBERS), SQUARES);
+  t.notOk(seat.signal.aborted);
+  await stop();
+});
+
+test('a disk that is full is waited for, and all go on when there is room', { skip: noSmallDisk }, async (t) => {
+  const disk = smallDisk(t, 1 << 20);
+  const { search, start, stop } = await stage(t, disk, { beatMs: 100, lostMs: 5000 });
+  await start();
+  t.same(await collect(search, TASKS, OF_NUMBERS), SQUARES);
+  const told = new Promise<void>((resolve) => {
+    t.intercept(process.stderr, 'write', {
+      value: (text: string) => {
+        if (/no space.*waiting for the store/.test(text)) resolve();
+        return true;
+      },
+    });
+  });
+  const ballast = join(disk, 'ballast');
+  t.throws(() => writeFileSync(ballast, Buffer.alloc(2 << 20)), { code: 'ENOSPC' });
+  const collecting = collect(search, { ...TASKS, generation: 6 }, OF_NUMBERS);
+  await told;
+  rmSync(ballast);
+  t.same(await collecting, SQUARES);
+  t.notOk(search.signal.aborted);
+  await stop();
+});
+
+test('a folder among the messages is none of them, and left alone', async (t) => {
+  const { folder, search, start, stop } = await stage(t);
+  await folder.write('board/lost+found/note', Buffer.from('not ours'));
+  const collecting = collect(search, TASKS, OF_NUMBERS);
+  await start();
+  t.same(await collecting, SQUARES);
+  t.notOk((await folder.list('board')).includes('lost+found'));
+  t.ok(await folder.has('board/lost+found/note'));
   await stop();
 });
 

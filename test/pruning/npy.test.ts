@@ -109,6 +109,13 @@ test('a pickle that would do anything else than make an array is refused, saying
   t.throws(() => decodeAnswer(pickled('\x80\x02K\x01.'), 'a.npy'), { code: 'E_NPY_FORMAT' }, 'a number alone');
 });
 
+test('no header and no pickle keeps who reads it busy', async (t) => {
+  const digits = `{'descr': '<f8', 'fortran_order': False, 'shape': (${'1'.repeat(4000)}`;
+  t.throws(() => decodeNpy(file(digits, Buffer.alloc(0)), 'a.npy'), { code: 'E_NPY_FORMAT' });
+  const appending = pickled(`\x80\x02]${'Na'.repeat(1_000_000)}.`);
+  t.throws(() => decodeAnswer(appending, 'a.npy'), { code: 'E_NPY_FORMAT', message: 'an answer of' });
+});
+
 test('whatever is damaged in an answer, it is read or refused', async (t) => {
   const whole = file(OBJECTS, Buffer.from(PICKLES['numpy 1.16 of Python 2.7'], 'base64'));
   let refused = 0;

@@ -191,6 +191,39 @@ test('where nothing meets the constraint, the search says of every layer that it
   await searching;
 });
 
+test('a fitness that is no part of the parameters counts as a missed constraint, and the search goes on', async (t) => {
+  const folder = await workFolder(t);
+  await folder.write(SEED_FILES.start, Buffer.from("[[0.5, 0.5],['fc1', 'fc2']]"));
+  const searching = seedSearch(folder, { layers, settings });
+  const none = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -5];
+  let asked = 0;
+  let good: readonly number[] = [];
+  while (!(await folder.has(SEED_FILES.over))) {
+    for (const name of (await folder.list('')).filter((one) => one.startsWith('solution'))) {
+      const bytes = await folder.read(name);
+      if (bytes === undefined) continue;
+      const vector = decodeNpy(bytes, name);
+      await folder.remove(name);
+      const isGood = ++asked === 7;
+      if (isGood) good = vector;
+      await folder.write(`fit_${name}`, encodeAnswer({ vector, fitness: isGood ? 0.5 : none[asked % none.length] }));
+    }
+  }
+  t.same(decodeNpy((await folder.read(SEED_FILES.rates)) ?? Buffer.of(), 'rates'), good);
+  await folder.write(SEED_FILES.start, Buffer.from('exit'));
+  t.equal(await searching, 1);
+});
+
+test('an evaluator refuses an accuracy that is none', async (t) => {
+  const folder = await workFolder(t, 0);
+  for (const numbers of [[], [Number.NaN], [0.9, 0.9], [97.7]]) {
+    await folder.write(SEED_FILES.accuracy, encodeNpy(Float64Array.from(numbers), [numbers.length]));
+    await folder.write('solution_1.npy', encodeNpy(Float64Array.of(1, 2), [2]));
+    const told = { code: 'E_NPY_FORMAT', message: 'accuracy.npy' };
+    await t.rejects(seedEvaluator(folder, { ...options }), told, `[${numbers}]`);
+  }
+});
+
 test('a role that is not answered says which file of whose it has waited for', async (t) => {
   const folder = await workFolder(t, 30);
   const silent = (name: string) => ({ code: 'E_FARM_SILENT', message: name });

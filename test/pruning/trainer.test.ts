@@ -114,3 +114,17 @@ test('moved images are trained on, and never those that are kept back', async (t
   t.ok(share > 0.4 && share < 0.6, `${share} of them were moved`);
   t.same(samplesOf(training, [20, 48], { ...settings, size: 400 }), samples.slice(400), 'from anywhere the same');
 });
+
+test('saliencies are measured on no more images than an epoch has, whatever is asked for', async (t) => {
+  const begun = await trained();
+  const hashes: string[] = [];
+  for (const images of [320, 2_000_000_000]) {
+    const settings = await quickSettings({ saliency: 'fisher', saliency_images: images });
+    const trainer = new PruneTrainer({ ...begun, engine: nativeEngine({ threads: 1 }), settings });
+    t.equal(trainer.split.training.length, 320);
+    await trainer.weigh();
+    hashes.push(hashOf(encodeSnapshot(trainer.snapshot())));
+    trainer.close();
+  }
+  t.equal(hashes[0], hashes[1]);
+});

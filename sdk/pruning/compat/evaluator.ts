@@ -57,6 +57,14 @@ export async function seedEvaluator(folder: SeedFolder, { signal, ...options }: 
   }
 }
 
+/** With another one every candidate would miss the constraint, and nobody would know why. */
+function accuracyIn(bytes: Uint8Array, source: string): number {
+  const numbers = decodeNpy(bytes, source);
+  if (numbers.length === 1 && numbers[0] >= 0 && numbers[0] <= 1) return numbers[0];
+  const holds = `[${numbers.slice(0, 8).join(', ')}] where one accuracy from 0 to 1 belongs`;
+  throw new PruningError('E_NPY_FORMAT', `${source}: holds ${holds}; is it the trainer's?`);
+}
+
 /** The most candidates taken at once; others may want some too. */
 const MOST = 4;
 
@@ -88,7 +96,7 @@ class Bench {
   /** The fitness of each. */
   async evaluate(vectors: readonly (readonly number[])[], signal: AbortSignal | undefined): Promise<readonly number[]> {
     const how = { from: 'trainer', signal, keep: true };
-    const [reference] = await this.folder.receive(SEED_FILES.accuracy, decodeNpy, how);
+    const reference = await this.folder.receive(SEED_FILES.accuracy, accuracyIn, how);
     const { evaluate, trainer } = await this.folder.receive(
       SEED_FILES.model,
       (bytes, source) => this.#put(bytes, source),

@@ -75,6 +75,7 @@ export function encodeAnswer({ vector, fitness }: Answer): Uint8Array {
  * @throws PruningError `E_NPY_TRUNCATED`, `E_NPY_FORMAT`; `E_PICKLE_REFUSED` for one that would do something
  */
 export function decodeAnswer(bytes: Uint8Array, source: string): Answer {
+  if (bytes.length > LONGEST_ANSWER) throw malformed(source, `an answer of ${bytes.length} bytes`);
   const { type, shape, data } = readHeader(bytes, source);
   if (type !== '|O' || shape.length !== 1 || shape[0] !== 2) {
     throw malformed(
@@ -96,10 +97,12 @@ function numbersIn(item: Pickled): readonly number[] | undefined {
   return numbers.length === items.length ? numbers : undefined;
 }
 
+/** Of a vector of thousands of rates. What a pickle does with its bytes, again and again, stays little too. */
+const LONGEST_ANSWER = 65_536;
 /** No file of the seed's has a longer one. */
 const LONGEST_HEADER = 4096;
 const HEADER =
-  /^\{'descr': '([^'\\]{1,8})', 'fortran_order': (True|False), 'shape': \(((?:\d{1,9}L?,? ?)*)\), ?\} *\n?$/;
+  /^\{'descr': '([^'\\]{1,8})', 'fortran_order': (True|False), 'shape': \(((?:\d{1,9}L?, ?)*(?:\d{1,9}L?)?)\), ?\} *\n?$/;
 
 function readHeader(
   bytes: Uint8Array,

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { PruningError } from '../../base/errors.js';
 import { log } from '../../base/log.js';
-import { shownUrl } from '../../storage/url.js';
+import { joinUrl, shownUrl } from '../../storage/url.js';
 import { Waits } from '../farm/pace.js';
 import { searchFor } from '../round.js';
 import type { PruneSettings } from '../settings.js';
@@ -121,7 +121,7 @@ class Asking {
         if (vector !== undefined) {
           const answer = await folder.look(answerFile(number), decodeAnswer);
           if (answer === undefined || !isOf(answer, vector)) continue;
-          answers.set(number, answer.fitness);
+          answers.set(number, this.#fitnessOf(answer, number));
           open.delete(number);
         }
         await folder.remove(answerFile(number));
@@ -142,6 +142,16 @@ class Asking {
       await waits.wait();
     }
     return numbers.flatMap((number) => answers.get(number) ?? []);
+  }
+
+  /** What is no part of the parameters is none that meets the constraint. */
+  #fitnessOf({ fitness }: Answer, number: number): number {
+    if (Number.isFinite(fitness) && fitness >= 0) return fitness;
+    const where = shownUrl(joinUrl(this.folder.url, answerFile(number)));
+    log.warn(
+      `${where}: has the fitness ${fitness}, which is no part of the parameters: it counts as a candidate that misses the constraint`,
+    );
+    return INFEASIBLE;
   }
 
   async #publish(number: number, vector: readonly number[]): Promise<void> {

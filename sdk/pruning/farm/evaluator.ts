@@ -41,7 +41,13 @@ export async function evaluateUntilStopped(
       const candidates = candidatesIn(tasks, block);
       const { round, generation, common, blockSize } = tasks;
       const first = block * blockSize;
-      const results = await evaluate({ round, generation, common, first, candidates }, seat.signal);
+      const evaluating = evaluate({ round, generation, common, first, candidates }, seat.signal);
+      const results = await evaluating.catch(async (error: unknown) => {
+        if (error instanceof PruningError && error.code === 'E_FARM_DATA' && (await board.isOver(key)))
+          return undefined;
+        throw error;
+      });
+      if (results === undefined) continue;
       if (results.length !== candidates.length) {
         const told = `${results.length} results for ${candidates.length} candidates`;
         throw new PruningError('E_EVALUATE', `generation ${generation} of round ${round}: ${told}`);
@@ -80,6 +86,11 @@ class Claims {
 
   close(): void {
     this.#bell?.close();
+  }
+
+  /** Whether a generation is no longer on the board. What it needs goes with it: who was stopped meanwhile finds neither. */
+  async isOver(key: string): Promise<boolean> {
+    return !(await this.#folder.has(`board/${key}.tasks`));
   }
 
   /** Waits for a block, as long as there is anybody who might publish one, and claims it where it is not this evaluator's already. */

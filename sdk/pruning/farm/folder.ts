@@ -124,16 +124,22 @@ export async function filesAt(url: string, pace: Pace): Promise<Files> {
     write: (name, bytes) => patience.with(() => store.write(at(name), bytes)),
     has: (name) => patience.with(async () => (await store.stat(at(name)))?.kind === 'file'),
     remove: (name) => patience.with(() => store.remove(at(name))),
-    list: (name) => patience.with(() => namesIn(store, name === '' ? url : at(name))),
+    list: (name) => patience.with(() => namesIn(store, name === '' ? url : at(name), { folders: name === '' })),
   };
 }
 
 const RUN_ID = /^[a-z0-9][\w.-]{0,63}$/i;
 
-async function namesIn(store: Store, url: string): Promise<readonly string[]> {
+async function namesIn(
+  store: Store,
+  url: string,
+  { folders }: { readonly folders: boolean },
+): Promise<readonly string[]> {
   const names: string[] = [];
   try {
-    for await (const { name } of store.list(`${url}/`, { recursive: false })) if (!isPartial(name)) names.push(name);
+    for await (const { name, kind } of store.list(`${url}/`, { recursive: false })) {
+      if (!isPartial(name) && (folders || kind === 'file')) names.push(name);
+    }
   } catch (error) {
     if (error instanceof StorageError && error.code === 'E_NOT_FOUND') return [];
     throw error;

@@ -66,6 +66,6 @@ function mayPass(error: StorageError): boolean {
 
 /**
  * System errors without a name of their own are those of disks and network file systems (EIO, ESTALE). `E_CHANGED` is told of a
- * file that went away, or was replaced, between two requests of one call.
+ * file that went away, or was replaced, between two requests of one call. On a disk that is full somebody makes room.
  */
-const PASSING: ReadonlySet<string> = new Set(['E_READ', 'E_WRITE', 'E_CHANGED']);
+const PASSING: ReadonlySet<string> = new Set(['E_READ', 'E_WRITE', 'E_CHANGED', 'E_NO_SPACE']);
