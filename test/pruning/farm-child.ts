@@ -66,10 +66,11 @@ async function search(folder: RunFolder): Promise<void> {
     const settings = await joinRun(folder, Settings, office);
     const { signal } = office;
     const done = office.entries('generations', Generation);
+    const shares = new Shares(folder);
     for (let round = office.entries('rates', Rates).length; round < settings.rounds; round++) {
       const place = { topic: 'snapshots', number: round, schema: Snapshot, signal };
       const { data } = await waitForEntry(folder, 'trainer', place);
-      const shares = new Shares(folder);
+      await shares.begin();
       let best = round === 0 ? ORIGIN : office.entries('rates', Rates)[round - 1].best;
       for (let generation = 0; generation < settings.generations; generation++) {
         const candidates = asked(settings, best, [round, generation]);

@@ -112,6 +112,25 @@ test('what an owner that is silent does not answer another one does, and it owns
   await stop();
 });
 
+test('one that is dead is passed over in later rounds as well, and one that was slow has shares again', async (t) => {
+  const { folder, start, play, stop } = await stage(t);
+  const silent = await silentEvaluator(folder);
+  const beat = (count: number): Promise<void> =>
+    folder.put(fileOf({ role: 'evaluator', epoch: 0, session: silent }, 'beat'), { count, at: '' });
+  await beat(1);
+  const alive = await start();
+  const shares = new Shares(folder);
+  t.same((await play(shares, 0)).owners, [silent, alive].sort());
+  for (const round of [1, 2, 3]) {
+    await shares.begin();
+    t.same((await play(shares, round)).owners, [alive], `round ${round}`);
+  }
+  await beat(2);
+  await shares.begin();
+  t.same(shares.deal(CANDIDATES).owners, [silent, alive].sort(), 'it has shown a sign of life');
+  await stop();
+});
+
 test('with looks an hour apart all is heard at once: generations, answers, messages of a journal', async (t) => {
   const hour = 3_600_000;
   const { folder, search, start, play, stop } = await stage(t, { leastPollMs: hour, mostPollMs: hour });

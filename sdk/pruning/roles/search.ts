@@ -32,6 +32,7 @@ export async function searchRole(
   const take = (): Promise<Office> => takeOffice(folder, 'search', ['generations', 'rates']);
   const layers = prunedLayers(network);
   return holding(take, signal, async (office) => {
+    const shares = new Shares(folder);
     for (let number = office.entries('rates', Found).length; ; number++) {
       const place = { topic: 'searches', number, schema: Wanted, signal: office.signal };
       const { round, images, reference, goal, ...common } = await waitForEntry(folder, 'trainer', place);
@@ -40,8 +41,7 @@ export async function searchRole(
       const snapshot = decodeSnapshot(bytes, { layers, size: network.parameterCount, source });
       const problem: RoundProblem = { round, snapshot, settings, images, reference, goal: goal ?? undefined };
       const tell = progressOf(problem, (text) => log.info(`round ${problem.round}, ${text}`));
-      const shares = new Shares(folder);
-      await shares.look();
+      await shares.begin();
       let written: Promise<unknown> = Promise.resolve();
       const { rates, score, evaluated } = await searchRound(
         problem,
