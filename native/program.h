@@ -119,7 +119,7 @@ struct Kernels {
   // Masks: prune.h.
   bool (*operate)(const float* values, const uint8_t* before, Bounds, uint8_t* mask, size_t from, size_t to);
   void (*apply_mask)(const float* values, const uint8_t* mask, float* into, size_t from, size_t to);
-  // A layer by its kept weights, outside training: sparse.h.
+  // A layer by its kept weights: sparse.h.
   void (*sparse_places)(const Op&, int32_t* places);
   void (*sparse_forward)(const Op&, const Rows&, const float* parameters, const Workspace* const* groups, int count, int index);
   // Multiply-adds as fast as they go, for some seconds: FLOP/s.

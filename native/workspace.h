@@ -46,7 +46,7 @@ struct ThreadState {
   std::vector<std::unique_ptr<Group>> groups;
   std::vector<Array<float>> scratch, statistics;
   std::vector<float*> scratch_pointers, statistics_pointers;
-  // By op; with a mask, dense layers' values are this thread's own copy, in `packed`.
+  // By op; with a mask, values are this thread's own copy, in `packed`.
   std::vector<Rows> rows;
   std::vector<Array<float>> packed;
   Array<float> parameter_gradients, input_scratch;
