@@ -65,7 +65,7 @@ export const PRUNED_FILES = {
  * @example
  * const net = LeNet300100();
  * const values = new Float32Array(net.parameterCount).fill(1);
- * finish(net, values, fullMask(values.length)).compact; // undefined: no unit is dead
+ * finish(net, values, new Uint8Array(values.length).fill(1)).compact; // undefined: no unit is dead
  */
 export function finish(network: Network, values: Float32Array, mask: Uint8Array): Finished {
   const layers = prunedLayers(network);
