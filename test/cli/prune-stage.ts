@@ -2,6 +2,7 @@
 import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { StorageError } from '../../sdk/base/errors.js';
 import { s3StoreWith } from '../../sdk/storage/s3.js';
 import { s3Settings } from '../../sdk/storage/s3-settings.js';
 import { type Hosts, makeHosts, noHosts } from '../parallel/hosts.js';
@@ -69,7 +70,11 @@ export async function makeStage(t: Test, root: string): Promise<Stage> {
     begin: (i) => startRole(t, here, CAST[i], [], hosts.on(i + 1)),
     async names(folder) {
       const found: string[] = [];
-      for await (const file of direct.list(`${here.workUrl}/default/${folder}/`)) found.push(file.name);
+      try {
+        for await (const file of direct.list(`${here.workUrl}/default/${folder}/`)) found.push(file.name);
+      } catch (error) {
+        if (!(error instanceof StorageError) || error.code !== 'E_NOT_FOUND') throw error;
+      }
       return found;
     },
     async requireEnd(roles) {
