@@ -118,7 +118,7 @@ function roundsFor(merged: Readonly<Record<string, unknown>>, chosen: number | u
   return Math.max(1, Math.min(every, Math.floor(stop / LEAST_ROUNDS)));
 }
 
-/** As many as all networks' settings in the file have. */
+/** In so many a network comes to a hundredth; all settings in the file have at least these. */
 const LEAST_ROUNDS = 30;
 
 /**

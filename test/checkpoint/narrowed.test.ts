@@ -74,6 +74,12 @@ for (const name of PRUNED) {
   });
 }
 
+/** Of LeNet-300-100, as the published network has them. */
+const FEWER = new Map([
+  ['ip1', 59],
+  ['ip2', 35],
+]);
+
 test('units are taken from a file of the network’s own names alone, and where they are fewer', async (t) => {
   const { network } = buildNetwork('lenet300-100');
   const of = (units: Record<string, number>): Checkpoint => {
@@ -106,13 +112,7 @@ test('units are taken from a file of the network’s own names alone, and where 
 
 test('shapes that do not fit each other are refused, naming the one that does not', async (t) => {
   const { network } = buildNetwork('lenet300-100');
-  const other = withUnits(
-    network,
-    new Map([
-      ['ip1', 59],
-      ['ip2', 35],
-    ]),
-  );
+  const other = withUnits(network, FEWER);
   const { parameters } = checkpointOf(other, initialParameters(other, 1));
   const broken = {
     parameters: new Map([...parameters, ['ip2.weight', { shape: [35, 60], data: new Float32Array(2100) }]]),
@@ -133,13 +133,7 @@ test('shapes that do not fit each other are refused, naming the one that does no
 
 test('whoever cannot use such a file says who can', async (t) => {
   const { network } = buildNetwork('lenet300-100');
-  const other = withUnits(
-    network,
-    new Map([
-      ['ip1', 59],
-      ['ip2', 35],
-    ]),
-  );
+  const other = withUnits(network, FEWER);
   const checkpoint = checkpointOf(other, initialParameters(other, 1));
   const message =
     /these parameters fit --network lenet300-100 as pruning leaves it, ip1 59 of 300 units, ip2 35 of 100: inference and ckpt take such a file, training and pruning the pruned\.ckpt beside it$/;
