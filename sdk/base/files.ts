@@ -1,6 +1,6 @@
 /** Files that are whole or absent: written beside their place, flushed, then renamed. */
 import { createHash, randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { StorageError, systemCode, systemReason } from './errors.js';
@@ -101,9 +101,20 @@ async function makeOneFolder(path: string): Promise<void> {
  */
 export async function openRegular(path: string): Promise<FileHandle> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const found = await file.stat();
-  if (found.isFile()) return file;
-  await file.close();
+  try {
+    requireRegular(path, await file.stat());
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/**
+ * @throws an error like Node's for what is no regular file, with the code `EISDIR` or `ENOTREG`
+ */
+export function requireRegular(path: string, found: Pick<Stats, 'isFile' | 'isDirectory'>): void {
+  if (found.isFile()) return;
   const code = found.isDirectory() ? 'EISDIR' : 'ENOTREG';
   throw Object.assign(new Error(`${code}: open '${path}'`), { code, syscall: 'open' });
 }

@@ -50,6 +50,7 @@ const FAILURES: Readonly<Record<string, Failure>> = {
   ENOTDIR: NOT_FOLDER,
   EEXIST: NOT_FOLDER,
   EISDIR: { code: 'E_NOT_FILE', advice: 'name a file in it' },
+  ENOTREG: { code: 'E_NOT_FILE', advice: 'remove it' },
   EACCES: DENIED,
   EPERM: DENIED,
   EROFS: DENIED,

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { z } from 'zod';
 import { blockFile, collect, generationsIn, keyOf, type Tasks } from '../../sdk/pruning/farm/board.js';
@@ -61,6 +62,7 @@ async function stage(t: Test, workUrl: string = t.testdir(), pace: object = PACE
       for (;;) {
         const [key] = generationsIn(await folder.list('board'));
         if (key !== undefined) return key;
+        await turn();
       }
     },
     async stop() {

@@ -7,7 +7,7 @@ import { CheckpointError, PruningError, StorageError } from '../../base/errors.j
 import { log } from '../../base/log.js';
 import { writableStoreFor } from '../../storage/stores.js';
 import { joinUrl, shownUrl } from '../../storage/url.js';
-import { type Files, filesAt } from '../farm/folder.js';
+import { type Files, filesAt } from '../farm/files.js';
 import { type Pace, paceOf, Waits } from '../farm/pace.js';
 
 /** The seed's names, and two that it does not know. */

@@ -13,33 +13,15 @@
  * have no conditional writes, and who comes second sees what the first one saw.
  */
 import { createHash } from 'node:crypto';
-import { buffer } from 'node:stream/consumers';
 import type { z } from 'zod';
-import { PruningError, StorageError } from '../../base/errors.js';
-import { isPartial } from '../../base/files.js';
+import { PruningError } from '../../base/errors.js';
 import { log } from '../../base/log.js';
 import { localPath } from '../../storage/local.js';
-import type { Store } from '../../storage/store.js';
-import { writableStoreFor } from '../../storage/stores.js';
 import { joinUrl, schemeOf, shownUrl } from '../../storage/url.js';
 import { type Bell, bellOn } from './bell.js';
+import { type Files, filesAt } from './files.js';
 import { opened, sealed } from './message.js';
 import { type Pace, paceOf } from './pace.js';
-import { Patience } from './patience.js';
-
-/** The files of a folder by their names. Every call waits for a store that fails for a while, see {@link Pace.patienceMs}. */
-export interface Files {
-  readonly url: string;
-  readonly pace: Pace;
-  /** Undefined where there is nothing. */
-  read(name: string): Promise<Buffer | undefined>;
-  write(name: string, bytes: Uint8Array): Promise<void>;
-  has(name: string): Promise<boolean>;
-  /** Nothing there is fine. */
-  remove(name: string): Promise<void>;
-  /** The names of the files directly in a folder; those of folders too, for the folder itself, `''`. */
-  list(folder: string): Promise<readonly string[]>;
-}
 
 /** The folder of one run. */
 export interface RunFolder extends Files {
@@ -100,49 +82,4 @@ export async function runFolder(workUrl: string, run: string, given: Partial<Pac
   return folder;
 }
 
-/**
- * The files of a folder; nothing is written yet.
- *
- * @throws StorageError for a URL of no store
- */
-export async function filesAt(url: string, pace: Pace): Promise<Files> {
-  const store = await writableStoreFor(url);
-  const at = (name: string): string => joinUrl(url, name);
-  const patience = new Patience(shownUrl(url), pace);
-  return {
-    url,
-    pace,
-    read: (name) =>
-      patience.with(async () => {
-        try {
-          return await buffer(store.read(at(name)));
-        } catch (error) {
-          if (error instanceof StorageError && error.code === 'E_NOT_FOUND') return undefined;
-          throw error;
-        }
-      }),
-    write: (name, bytes) => patience.with(() => store.write(at(name), bytes)),
-    has: (name) => patience.with(async () => (await store.stat(at(name)))?.kind === 'file'),
-    remove: (name) => patience.with(() => store.remove(at(name))),
-    list: (name) => patience.with(() => namesIn(store, name === '' ? url : at(name), { folders: name === '' })),
-  };
-}
-
 const RUN_ID = /^[a-z0-9][\w.-]{0,63}$/i;
-
-async function namesIn(
-  store: Store,
-  url: string,
-  { folders }: { readonly folders: boolean },
-): Promise<readonly string[]> {
-  const names: string[] = [];
-  try {
-    for await (const { name, kind } of store.list(`${url}/`, { recursive: false })) {
-      if (!isPartial(name) && (folders || kind === 'file')) names.push(name);
-    }
-  } catch (error) {
-    if (error instanceof StorageError && error.code === 'E_NOT_FOUND') return [];
-    throw error;
-  }
-  return names;
-}

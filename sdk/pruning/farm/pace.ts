@@ -90,14 +90,17 @@ const STATUS = 'see with mindts prune status which role is missing, and start it
 export class Waits {
   #pause: number;
   #since = performance.now();
+  readonly #least: number;
+  readonly #most: number;
 
   constructor(readonly options: Waiting) {
-    this.#pause = leastPause(options);
+    [this.#least, this.#most] = pauses(options);
+    this.#pause = this.#least;
   }
 
   /** Something has happened: the next looks come soon. */
   begin(): void {
-    this.#pause = leastPause(this.options);
+    this.#pause = this.#least;
     this.#since = performance.now();
   }
 
@@ -118,14 +121,14 @@ export class Waits {
       throw new PruningError('E_FARM_SILENT', `${waited}: ${advice}`);
     }
     await (bell?.wait(this.#pause, signal) ?? pauseFor(this.#pause, signal));
-    this.#pause = Math.min(pace.mostPollMs, this.#pause * 1.5);
+    this.#pause = Math.min(this.#most, this.#pause * 1.5);
     return bell?.take() ?? [];
   }
 }
 
-/** A bell may be deaf to what other machines write: then looks come not too late, and else they cost little. */
-function leastPause({ pace: { leastPollMs, mostPollMs }, bell }: Waiting): number {
-  return bell === undefined ? leastPollMs : Math.min(mostPollMs, 5 * leastPollMs);
+/** A bell may be deaf to what other machines write: then looks come not too late, and else they cost evaluators little. */
+function pauses({ pace: { leastPollMs, mostPollMs }, bell }: Waiting): readonly [least: number, most: number] {
+  return bell === undefined ? [leastPollMs, mostPollMs] : [5 * leastPollMs, 5 * mostPollMs];
 }
 
 /** Waits; ends at once with the signal's reason. */

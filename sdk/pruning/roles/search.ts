@@ -7,7 +7,7 @@ import { getData } from '../farm/data.js';
 import { type Office, takeOffice, waitForEntry } from '../farm/journal.js';
 import { Shares } from '../farm/shares.js';
 import { prunedLayers } from '../pruned-layers.js';
-import { type RoundProblem, scoreSchema, searchRound } from '../round.js';
+import { type Generation, type RoundProblem, scoreSchema, searchRound } from '../round.js';
 import { decodeSnapshot } from '../snapshot-bytes.js';
 import { holding } from './holding.js';
 import type { Joined } from './joined.js';
@@ -42,13 +42,18 @@ export async function searchRole(
       const problem: RoundProblem = { round, snapshot, settings, images, reference, goal: goal ?? undefined };
       const tell = progressOf(problem, (text) => log.info(`round ${problem.round}, ${text}`));
       await shares.begin();
-      let written: Promise<unknown> = Promise.resolve();
+      // What was found is written while evaluators are busy with what comes next; until then it is on the board.
+      let unwritten: Generation | undefined;
+      async function write(): Promise<void> {
+        if (unwritten !== undefined) await office.append('generations', unwritten);
+        unwritten = undefined;
+      }
       const { rates, score, evaluated } = await searchRound(
         problem,
         async (asked, { generation }) => {
           const tasks = { round, generation, common, ...shares.deal(asked, blockSize) };
-          // Evaluators begin while the journal still writes; what it has not yet is not taken off the board.
-          await Promise.all([publish(folder, tasks), written]);
+          await publish(folder, tasks);
+          await write();
           const onAnswer = (answer: BlockFile): void => shares.heard(tasks, answer);
           const [scores] = await Promise.all([
             collect(office, tasks, { schema: scoreSchema, onAnswer }),
@@ -60,14 +65,12 @@ export async function searchRole(
         {
           known: office.entries('generations', Told).filter((told) => told.round === round),
           told(generation, best) {
-            written = office.append('generations', generation);
-            // It is awaited before anything is built upon it.
-            written.catch(() => {});
+            unwritten = generation;
             tell(generation, best);
           },
         },
       );
-      await written;
+      await write();
       const found = rates?.map((rate) => rate ?? null) ?? null;
       await office.append('rates', { round, rates: found, score: score ?? null, evaluated });
     }
