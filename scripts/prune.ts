@@ -16,6 +16,7 @@ const spec = {
     ...mindts.pruneOptions,
     ...mindts.deviceOptions,
   },
+  defaults: mindts.settingDefaults,
   examples: [
     'npx mindts prune --network lenet300-100 --ckpt_url lenet300100_iter_10000.caffemodel --data_url MNISTData.zip --train_url out',
     'npx mindts prune status --work_url s3://bucket/work    # of a run on a cluster, see prune_main; prune stop ends it',
@@ -29,8 +30,6 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   // Prepare: copy and unzip what came from the platform.
   const checkpoint = await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url));
   const data = await mindts.prepareData(args.data_url);
-  const files = Object.values(mindts.RUN_FILES);
-  const { folder } = await mindts.prepareOutput({ url: args.train_url, resume: args.resume, files });
 
   // The network with its trained parameters, and the data set as it wants it.
   const { num_classes: classes, image_height: height, image_width: width } = args;
@@ -41,6 +40,11 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const model = new mindts.Model({ network, engine });
   model.load(checkpoint, { source: args.ckpt_url });
   const job = { network, engine, data: trainSet, test: testSet, parameters: model.state.parameters, settings };
+
+  // Nothing is written for what cannot be pruned so.
+  mindts.requireFitting(job);
+  const files = Object.values(mindts.RUN_FILES);
+  const { folder } = await mindts.prepareOutput({ url: args.train_url, resume: args.resume, files });
 
   // Prune, write, copy back: after every round what a run goes on from, at the end all that came of it.
   const copyBack = () => mindts.copyParallel(folder, args.train_url);

@@ -29,6 +29,8 @@ export async function holding<S extends Seat, T>(
   try {
     return await work(seat, { interrupt });
   } catch (error) {
+    // What is missing may be so because all of it is gone, or another process's: that says more.
+    if (!seat.signal.aborted && error instanceof PruningError) await held.requireHeld();
     throw seat.signal.aborted ? seat.signal.reason : error;
   } finally {
     end();
