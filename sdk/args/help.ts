@@ -26,7 +26,15 @@ export interface Help {
  * const options = { epoch_size: integer({ min: 1, default: 10, description: 'passes over the data' }) };
  * helpText({ name: 'train', description: 'Trains LeNet-5.', options }).split('\n')[2]; // 'Usage: train [options]'
  */
-export function helpText({ name, description, usage = '[options]', options, defaults = {}, examples = [], width }: Help): string {
+export function helpText({
+  name,
+  description,
+  usage = '[options]',
+  options,
+  defaults = {},
+  examples = [],
+  width,
+}: Help): string {
   const columns = Math.max(40, width ?? (process.stdout.columns || 80));
   const rows = Object.entries(options).map(([flag, option]) => row(flag, option, defaults[flag]));
   rows.push({ left: '-h, --help', right: 'show this text' });

@@ -28,8 +28,10 @@ const status = subcommand({
     const shown = await Promise.all(
       runs.map(async (one) => [one, await overviewOf(await runFolder(url, one.run), one)] as const),
     );
-    if (json) console.log(JSON.stringify(shown.map((one) => jsonOf(...one)), undefined, 2));
-    else log.info(shown.map((one) => statusLines(...one).join('\n')).join('\n\n'));
+    if (json) {
+      const all = shown.map((one) => jsonOf(...one));
+      console.log(JSON.stringify(all, undefined, 2));
+    } else log.info(shown.map((one) => statusLines(...one).join('\n')).join('\n\n'));
   },
 });
 
@@ -65,6 +67,9 @@ function jsonOf(
   { members, run, url, stopped, missing, board, quarantined, damaged }: RunStatus,
   { evaluators, ...overview }: Overview,
 ): object {
-  const roles = members.map(({ progress: _, ...member }) => ({ ...member, ...evaluators.get(member.session) }));
+  const roles = members.map((member) => {
+    const { role, epoch, session, state, host, pid, beatAt, secondsSinceBeat } = member;
+    return { role, epoch, session, state, host, pid, beatAt, secondsSinceBeat, ...evaluators.get(session) };
+  });
   return { run, url: shownUrl(url), stopped, ...overview, roles, missing, board, quarantined, damaged };
 }

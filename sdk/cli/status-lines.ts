@@ -1,8 +1,8 @@
 /** The state of a run on a cluster, in lines for a terminal. What is not known is not said. */
 import { hostname } from 'node:os';
-import { duration } from '../base/amounts.js';
+import { amount, duration } from '../base/amounts.js';
 import type { Lease } from '../pruning/farm/board-status.js';
-import type { MemberStatus, RunStatus } from '../pruning/farm/status.js';
+import { isHere, type MemberStatus, type RunStatus } from '../pruning/farm/status.js';
 import type { Overview } from '../pruning/roles/overview.js';
 import { shownUrl } from '../storage/url.js';
 
@@ -21,11 +21,13 @@ export function statusLines(status: RunStatus, overview: Overview, here: string 
   for (const role of absent) lines.push(line(role, 'none'));
   if (board !== undefined) {
     const { round, generation, candidates, blocks, answered, claimed, backlog, leases } = board;
-    const how = `${blocks} blocks: ${answered} answered, ${claimed} in hand, ${backlog} in the backlog`;
-    lines.push(line('board', `round ${round}, generation ${generation}, ${candidates} candidates in ${how}`));
+    const how = `${amount(blocks, 'blocks')}: ${answered} answered, ${claimed} in hand, ${backlog} in the backlog`;
+    lines.push(
+      line('board', `round ${round}, generation ${generation}, ${amount(candidates, 'candidates')} in ${how}`),
+    );
     for (const lease of leases) lines.push(line('', leaseText(lease)));
   }
-  lines.push(line('quarantine', `${quarantined.length} messages`));
+  lines.push(line('quarantine', amount(quarantined.length, 'messages')));
   for (const { name, why } of damaged) lines.push(line('damaged', `${name} ${why}`));
   if (stopped !== undefined) lines.push(line('stopped', stopped));
   return lines;
@@ -46,13 +48,15 @@ function courseLines({ iteration, iterations, rounds, reached, search, secondsLe
     const of = rounds === undefined ? '' : ` of 0 to ${rounds - 1}`;
     const where = generation === undefined ? '' : `, generation ${generation}`;
     const fast = speed === undefined ? '' : `, ${speed.toFixed(0)} candidates/s`;
-    lines.push(line('round', `${round}${of}${where}, ${candidates} candidates evaluated${fast}`));
+    lines.push(line('round', `${round}${of}${where}, ${amount(candidates, 'candidates')} evaluated${fast}`));
     if (generation !== undefined) lines.push(line('best', bestText(best)));
   }
   return lines;
 }
 
-function bestText(best: { readonly ratio: number; readonly loss: number; readonly accuracy: number } | undefined): string {
+function bestText(
+  best: { readonly ratio: number; readonly loss: number; readonly accuracy: number } | undefined,
+): string {
   if (best === undefined) return 'no candidate of this round meets the constraint yet';
   return `${best.ratio.toFixed(1)}×, loss ${best.loss.toFixed(4)}, accuracy ${percent(best.accuracy)}`;
 }
@@ -63,7 +67,8 @@ function roleLine(member: MemberStatus, { evaluators }: Overview, here: string):
   const done = evaluators.get(session);
   if (done !== undefined) {
     const { candidates, candidatesPerSecond: speed } = done;
-    words.push(`${candidates} candidates${speed === undefined ? '' : `, ${speed.toFixed(0)}/s while at work`}`);
+    const fast = speed !== undefined && isHere(member) ? `, ${speed.toFixed(0)} candidates/s while at work` : '';
+    words.push(`${amount(candidates, 'candidates')} evaluated${fast}`);
   }
   return line(role, words.join('; '));
 }
@@ -71,8 +76,9 @@ function roleLine(member: MemberStatus, { evaluators }: Overview, here: string):
 function leaseText(lease: Lease): string {
   const { block, how, candidates, state, secondsHeld } = lease;
   const since = secondsHeld === undefined ? '' : ` ${duration(secondsHeld)} ago`;
-  const by = state === undefined ? 'an evaluator that is gone' : `${who(lease)}${state === 'alive' ? '' : ` (${state})`}`;
-  return `block ${block}, ${candidates} candidates: ${how === 'claimed' ? 'claimed by' : 'given to'} ${by}${since}`;
+  const by =
+    state === undefined ? 'an evaluator that is gone' : `${who(lease)}${state === 'alive' ? '' : ` (${state})`}`;
+  return `block ${block}, ${amount(candidates, 'candidates')}: ${how === 'claimed' ? 'claimed by' : 'given to'} ${by}${since}`;
 }
 
 function who({ pid, host }: Pick<MemberStatus, 'pid' | 'host'>): string {
@@ -84,7 +90,7 @@ function heard({ secondsSinceBeat: seconds, host }: MemberStatus, here: string):
   if (seconds === undefined) return 'no sign of life can be read';
   if (host === here) return `${duration(Math.max(0, seconds))} ago`;
   if (seconds >= 0) return `${duration(seconds)} ago by its clock`;
-  return seconds > -CLOSE_SECONDS ? 'just now' : `by its clock, which is ahead, in ${duration(-seconds)}`;
+  return seconds > -CLOSE_SECONDS ? 'just now' : `by its clock, which is ${duration(-seconds)} ahead`;
 }
 
 /** Clocks that are set by a server differ by less. */

@@ -219,5 +219,8 @@ async function readSections(path: string): Promise<Record<string, Record<string,
   }
   const sections = z.record(z.string(), z.record(z.string(), z.unknown())).safeParse(content);
   if (sections.success) return sections.data;
-  throw new PruneSettingsError('E_SETTINGS', `${path}: must hold sections, "all" and names of networks, each with settings`);
+  throw new PruneSettingsError(
+    'E_SETTINGS',
+    `${path}: must hold sections, "all" and names of networks, each with settings`,
+  );
 }

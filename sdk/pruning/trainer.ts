@@ -63,10 +63,7 @@ export function requireFitting({
 }: Pick<TrainerOptions, 'network' | 'data' | 'settings'>): Pick<PruneTrainer, 'layers' | 'split'> {
   const layers = prunedLayers(network);
   if (layers.length === 0) {
-    throw new PruningError(
-      'E_NOTHING',
-      `network ${network.name} has no layer with weights: there is nothing to prune`,
-    );
+    throw new PruningError('E_NOTHING', `network ${network.name} has no layer with weights: there is nothing to prune`);
   }
   requireLayers(settings, layers);
   const split = splitOf(data.size, settings);

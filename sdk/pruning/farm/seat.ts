@@ -222,7 +222,8 @@ async function sit(
       const why = aborted && reason instanceof MindtsError ? reason.code : 'done';
       // What a higher epoch passed has nothing more to say, and a dead store would be waited for once more.
       if (why === 'E_LEASE_LOST') await forget(folder, member);
-      else if (why !== 'E_STORE_DEAD' && !(await isRemoved(folder, member))) await folder.put(fileOf(member, 'left'), { why, at: new Date().toISOString() });
+      else if (why !== 'E_STORE_DEAD' && !(await isRemoved(folder, member)))
+        await folder.put(fileOf(member, 'left'), { why, at: new Date().toISOString() });
     },
     async abandon() {
       await end();

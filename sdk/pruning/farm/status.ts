@@ -6,7 +6,18 @@ import { type BoardStatus, boardStatus } from './board-status.js';
 import { type RunFolder, runFolder } from './folder.js';
 import { type Damaged, observed } from './observer.js';
 import { type Pace, pauseFor } from './pace.js';
-import { Beat, fileOf, type Life, type Member, ROLES, type Role, type Seen, SOLE_ROLES, seen, Watcher } from './roles.js';
+import {
+  Beat,
+  fileOf,
+  type Life,
+  type Member,
+  ROLES,
+  type Role,
+  type Seen,
+  SOLE_ROLES,
+  seen,
+  Watcher,
+} from './roles.js';
 import { stopOf } from './stop.js';
 
 export interface MemberStatus extends Member {
@@ -48,7 +59,7 @@ export interface Looking {
 }
 
 /**
- * The state of every run below a work URL.
+ * The state of every run below a work URL. Of damaged messages a part is found: those that tell the state.
  *
  * @throws PruningError `E_NO_RUN` where there is none; StorageError for a URL that cannot be listed
  * @example
@@ -78,18 +89,22 @@ export async function statusOfRun(given: RunFolder, watchMs: number = 3 * given.
   const members = await Promise.all(
     (await lives(folder, seenMembers, watchMs)).map((one) => memberStatus(folder, ...one)),
   );
-  const here = members.filter(({ state }) => state === 'alive' || state === 'silent');
   const stopped = await stopOf(folder);
   return {
     run: folder.run,
     url: folder.url,
     stopped,
     members,
-    missing: ROLES.filter((role) => !here.some((member) => member.role === role)),
+    missing: ROLES.filter((role) => !members.some((member) => member.role === role && isHere(member))),
     board: await boardStatus(folder, members),
     quarantined: await folder.list('quarantine'),
     damaged: folder.damaged,
   };
+}
+
+/** Whether it may be alive. */
+export function isHere({ state }: Pick<MemberStatus, 'state'>): boolean {
+  return state === 'alive' || state === 'silent';
 }
 
 /**

@@ -1,9 +1,9 @@
 /** A run of pruning as one who looks on sees it: what its roles and journals say, put together. */
 import { z } from 'zod';
+import type { RunFolder } from '../farm/folder.js';
 import { readEntry } from '../farm/journal.js';
 import { observed } from '../farm/observer.js';
-import type { RunFolder } from '../farm/folder.js';
-import type { MemberStatus, RunStatus } from '../farm/status.js';
+import { isHere, type MemberStatus, type RunStatus } from '../farm/status.js';
 import { type RoundProgressNow, roundProgressSchema } from '../round-progress.js';
 import { ClusterRun, EvaluatorProgress, TrainerProgress, TurnDone } from './messages.js';
 
@@ -54,11 +54,6 @@ export async function overviewOf(given: RunFolder, { members }: RunStatus): Prom
 function progressIn<T>(members: readonly MemberStatus[], role: string, schema: z.ZodType<T>): T | undefined {
   const holder = members.find((member) => member.role === role && isHere(member));
   return schema.safeParse(holder?.progress).data;
-}
-
-/** Whether it may be alive. */
-export function isHere({ state }: Pick<MemberStatus, 'state'>): boolean {
-  return state === 'alive' || state === 'silent';
 }
 
 /** What the trainer has come to; a number that is not there for good yet is passed over. */
