@@ -43,18 +43,15 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
 
   // Nothing is written for what cannot be pruned so.
   mindts.requireFitting(job);
-  const files = Object.values(mindts.RUN_FILES);
-  const { folder } = await mindts.prepareOutput({ url: args.train_url, resume: args.resume, files });
+  const how = { resume: args.resume, files: Object.values(mindts.RUN_FILES) };
+  const { folder } = await mindts.prepareOutput({ url: args.train_url, ...how });
 
   // Prune, write, copy back: after every round what a run goes on from, at the end all that came of it.
   const copyBack = () => mindts.copyParallel(folder, args.train_url);
   try {
+    const where = { folder, resume: args.resume, signal, saved: copyBack };
     if (args.sensitivity) await mindts.writeSensitivity(folder, job);
-    else
-      mindts.printPruned(
-        await mindts.pruneNetwork(job, { folder, resume: args.resume, signal, saved: copyBack }),
-        args.train_url,
-      );
+    else mindts.printPruned(await mindts.pruneNetwork(job, where), args.train_url);
   } catch (error) {
     // What a search had found until it was told to end is in its journal.
     if (signal.aborted) await copyBack();

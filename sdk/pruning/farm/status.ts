@@ -144,7 +144,9 @@ async function lives(folder: RunFolder, members: readonly Seen[], watchMs: numbe
 }
 
 async function memberStatus(folder: RunFolder, member: Seen, life: Life): Promise<MemberStatus> {
-  const { role, epoch, session, hasLeft } = member;
+  const { role, epoch, session } = member;
+  // It may have left since its files were listed.
+  const hasLeft = member.hasLeft || (life === 'dead' && (await folder.has(fileOf(member, 'left'))));
   const identity = await new Watcher(folder).identityOf(member);
   const beat = await folder.take(fileOf(member, 'beat'), Beat);
   const at = Date.parse(beat?.at ?? '');

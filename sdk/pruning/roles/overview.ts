@@ -35,7 +35,8 @@ export async function overviewOf(given: RunFolder, { members }: RunStatus): Prom
   return {
     network: run?.network,
     method: run?.settings.method,
-    iteration: trainer?.iteration ?? turn?.iteration,
+    // Signs of life are up to a beat behind.
+    iteration: latest(trainer?.iteration, turn?.iteration),
     iterations: run?.settings.iterations,
     rounds: run && Math.ceil(run.settings.prune_stop / run.settings.search_every),
     reached: turn && { iteration: turn.iteration, ratio: turn.total / turn.kept, accuracy: turn.accuracy },
@@ -48,6 +49,11 @@ export async function overviewOf(given: RunFolder, { members }: RunStatus): Prom
       }),
     ),
   };
+}
+
+function latest(...iterations: readonly (number | undefined)[]): number | undefined {
+  const known = iterations.filter((iteration) => iteration !== undefined);
+  return known.length > 0 ? Math.max(...known) : undefined;
 }
 
 /** What the one who has a role now says. */
