@@ -28,7 +28,6 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const settings = await mindts.settingsFor(args.network, mindts.choicesOf(args));
 
   // Prepare: copy and unzip what came from the platform.
-  const checkpoint = await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url));
   const data = await mindts.prepareData(args.data_url);
 
   // The network with its trained parameters, and the data set as it wants it.
@@ -38,7 +37,7 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const testSet = await mindts.mnist(data, { split: 'test', classes, transforms });
   const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, engine });
-  model.load(checkpoint, { source: args.ckpt_url });
+  model.load(await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url)), { source: args.ckpt_url });
   const job = { network, engine, data: trainSet, test: testSet, parameters: model.state.parameters, settings };
 
   // Nothing is written for what cannot be pruned so.
