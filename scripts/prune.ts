@@ -16,6 +16,7 @@ const spec = {
     ...mindts.pruneOptions,
     ...mindts.deviceOptions,
   },
+  defaults: mindts.settingDefaults,
   examples: [
     'npx mindts prune --network lenet300-100 --ckpt_url lenet300100_iter_10000.caffemodel --data_url MNISTData.zip --train_url out',
     'npx mindts prune status --work_url s3://bucket/work    # of a run on a cluster, see prune_main; prune stop ends it',
@@ -27,10 +28,7 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const settings = await mindts.settingsFor(args.network, mindts.choicesOf(args));
 
   // Prepare: copy and unzip what came from the platform.
-  const checkpoint = await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url));
   const data = await mindts.prepareData(args.data_url);
-  const files = Object.values(mindts.RUN_FILES);
-  const { folder } = await mindts.prepareOutput({ url: args.train_url, resume: args.resume, files });
 
   // The network with its trained parameters, and the data set as it wants it.
   const { num_classes: classes, image_height: height, image_width: width } = args;
@@ -39,18 +37,20 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   const testSet = await mindts.mnist(data, { split: 'test', classes, transforms });
   const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
   const model = new mindts.Model({ network, engine });
-  model.load(checkpoint, { source: args.ckpt_url });
+  model.load(await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url)), { source: args.ckpt_url });
   const job = { network, engine, data: trainSet, test: testSet, parameters: model.state.parameters, settings };
+
+  // Nothing is written for what cannot be pruned so.
+  mindts.requireFitting(job);
+  const how = { resume: args.resume, files: Object.values(mindts.RUN_FILES) };
+  const { folder } = await mindts.prepareOutput({ url: args.train_url, ...how });
 
   // Prune, write, copy back: after every round what a run goes on from, at the end all that came of it.
   const copyBack = () => mindts.copyParallel(folder, args.train_url);
   try {
+    const where = { folder, resume: args.resume, signal, saved: copyBack };
     if (args.sensitivity) await mindts.writeSensitivity(folder, job);
-    else
-      mindts.printPruned(
-        await mindts.pruneNetwork(job, { folder, resume: args.resume, signal, saved: copyBack }),
-        args.train_url,
-      );
+    else mindts.printPruned(await mindts.pruneNetwork(job, where), args.train_url);
   } catch (error) {
     // What a search had found until it was told to end is in its journal.
     if (signal.aborted) await copyBack();

@@ -16,6 +16,7 @@ const spec = {
     ...mindts.compatOptions,
     resume: mindts.flag({ description: 'let a run that was stopped go on' }),
   },
+  defaults: mindts.settingDefaults,
   examples: [
     'npx mindts prune_main --work_url work --network lenet300-100 --ckpt_url lenet300100_iter_10000.caffemodel --seed 1',
   ],

@@ -20,7 +20,11 @@ const spec = {
 export default mindts.launch(import.meta.url, spec, async (args, { signal }) => {
   const data = await mindts.prepareData(args.data_url);
   const engine = await mindts.selectEngine({ target: args.device_target, threads: args.threads });
-  const { folder } = await mindts.prepareOutput({ url: args.train_url });
+  const results = {
+    url: args.train_url,
+    prepare: () => mindts.prepareOutput({ url: args.train_url }),
+    copyBack: (folder: string) => mindts.copyParallel(folder, args.train_url),
+  };
 
   // By the seed's own files, where that was said.
   const isCompat = await mindts.takePartByFiles(args, signal, async (run) => {
@@ -34,9 +38,7 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
       parameters: model.state.parameters,
       data: await mindts.mnist(data, { split: 'train', classes: 10, transforms }),
       test: await mindts.mnist(data, { split: 'test', classes: 10, transforms }),
-      folder,
-      train_url: args.train_url,
-      copyBack: () => mindts.copyParallel(folder, args.train_url),
+      results,
       signal,
     });
   });
@@ -49,9 +51,7 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
       engine,
       data: await mindts.mnist(data, { split: 'train', classes, transforms }),
       test: await mindts.mnist(data, { split: 'test', classes, transforms }),
-      folder,
-      train_url: args.train_url,
-      copyBack: () => mindts.copyParallel(folder, args.train_url),
+      results,
       signal,
     });
   });

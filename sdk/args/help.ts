@@ -10,6 +10,8 @@ export interface Help {
   /** What follows the name on the usage line. Default `[options]`. */
   readonly usage?: string;
   readonly options: OptionTable;
+  /** Of options that have no default of their own, what a file says where they are not given. */
+  readonly defaults?: Readonly<Record<string, string>>;
   /** Whole command lines, shown as they are. */
   readonly examples?: readonly string[] | undefined;
   /** Columns to fill. Default: the terminal's, or 80. */
@@ -24,9 +26,17 @@ export interface Help {
  * const options = { epoch_size: integer({ min: 1, default: 10, description: 'passes over the data' }) };
  * helpText({ name: 'train', description: 'Trains LeNet-5.', options }).split('\n')[2]; // 'Usage: train [options]'
  */
-export function helpText({ name, description, usage = '[options]', options, examples = [], width }: Help): string {
+export function helpText({
+  name,
+  description,
+  usage = '[options]',
+  options,
+  defaults = {},
+  examples = [],
+  width,
+}: Help): string {
   const columns = Math.max(40, width ?? (process.stdout.columns || 80));
-  const rows = Object.entries(options).map(([flag, option]) => row(flag, option));
+  const rows = Object.entries(options).map(([flag, option]) => row(flag, option, defaults[flag]));
   rows.push({ left: '-h, --help', right: 'show this text' });
   // A flag longer than a third of the line stands on a line of its own, so that it does not narrow all others.
   const widths = rows.map(({ left }) => left.length).filter((length) => length <= columns / 3);
@@ -45,13 +55,13 @@ export function helpText({ name, description, usage = '[options]', options, exam
   return sections.join('\n\n');
 }
 
-function row(flag: string, option: Option<unknown>): { left: string; right: string } {
+function row(flag: string, option: Option<unknown>, otherwise: string | undefined): { left: string; right: string } {
   const facts: string[] = [];
   if (option.kind === 'integer' || option.kind === 'number') facts.push(option.expected);
   if (option.required) facts.push('required');
   else if (option.kind === 'flag' ? option.default === true : option.default !== undefined) {
     facts.push(`default: ${option.default}`);
-  }
+  } else if (otherwise !== undefined) facts.push(`default: ${otherwise}`);
   const left = option.kind === 'flag' ? `--[no-]${flag}` : `--${flag} ${option.placeholder}`;
   return { left, right: option.description + (facts.length > 0 ? ` (${facts.join('; ')})` : '') };
 }

@@ -15,6 +15,18 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
+/**
+ * That there is no such word, for people.
+ *
+ * @example
+ * noSuch('command', 'staus', ['status', 'stop']); // 'there is no command staus (did you mean status?); there are status, stop'
+ */
+export function noSuch(what: string, word: string, known: readonly string[]): string {
+  const meant = nearest(word, known);
+  const asked = meant === undefined ? '' : ` (did you mean ${meant}?)`;
+  return `there is no ${what} ${word}${asked}; there are ${known.join(', ')}`;
+}
+
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

@@ -43,6 +43,10 @@ export class OtherRankError extends ParallelError {
 }
 /** Rates, masks or networks that pruning cannot work with, and a search that is told what does not fit. */
 export class PruningError extends MindtsError {}
+/** Settings of pruning that cannot be, whether a flag or a configuration file says so. */
+export class PruneSettingsError extends PruningError {
+  override readonly exitCode = 2;
+}
 /** A training run that cannot go on. */
 export class TrainError extends MindtsError {}
 

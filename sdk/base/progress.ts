@@ -13,7 +13,7 @@ export interface Progress {
   /**
    * `done` units are through. Cheap enough to call at every step.
    *
-   * @param left seconds, where units that differ do not tell it; default: as many units in a second as so far
+   * @param left seconds, where units that differ do not tell it, counted down until the next call; default: as many units in a second as so far
    */
   update(done: number, note?: string, left?: number): void;
   /** There are `total` units, which was not known at the beginning. */
@@ -59,10 +59,14 @@ export function startProgress(
   let [done, before] = [0, 0];
   let note = '';
   let left: number | undefined;
+  let leftSince = start;
   let nextLine = start + SOON_MS;
   let ended = false;
   const look = (): View => {
-    return { ...task, label: oneLine(task.label), total, done, before, note, left, seconds: (now() - start) / 1000 };
+    const at = now();
+    const leftNow = left === undefined ? undefined : Math.max(0, left - (at - leftSince) / 1000);
+    const seconds = (at - start) / 1000;
+    return { ...task, label: oneLine(task.label), total, done, before, note, left: leftNow, seconds };
   };
   const stopDrawing = isTerminal(stream) ? draw(stream, look) : undefined;
 
@@ -77,6 +81,7 @@ export function startProgress(
       if (ended) return;
       done = reached;
       left = newLeft;
+      leftSince = now();
       note = oneLine(newNote);
       if (stopDrawing !== undefined || now() < nextLine) return;
       nextLine = now() + LINE_EVERY_MS;

@@ -35,6 +35,8 @@ export interface LaunchSpec<V> {
   readonly options: Options<V>;
   /** A file of `configs/` that holds defaults; what the file named by `--config` says goes before it. */
   readonly config?: string;
+  /** What its help says of options without a default here: what they come from has one. */
+  readonly defaults?: () => Promise<Readonly<Record<string, string>>>;
   readonly examples?: readonly string[];
   /** Whether all ranks of a job run it together, or the first alone and the others end at once. Default `first`. */
   readonly ranks?: 'first' | 'all';
@@ -89,7 +91,8 @@ export function launch<V extends object>(
       const { description, examples = [], options } = spec;
       // Whoever started the file by path starts it so again; else `mindts` found it by its name.
       const name = isStartedFile(path) ? `node ${basename(path)}` : `mindts ${basename(path).replace(/\.\w+$/, '')}`;
-      console.log(helpText({ name, description, options: { ...options, ...COMMON }, examples }));
+      const defaults = await spec.defaults?.();
+      console.log(helpText({ name, description, options: { ...options, ...COMMON }, defaults, examples }));
       return;
     }
     const interruption = listenForSignals();

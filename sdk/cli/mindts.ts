@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The `mindts` command: finds the subcommand and hands over. Each is loaded when it is called. */
+import { noSuch } from '../args/nearest.js';
 import { packageVersion } from '../base/package.js';
 
 interface Command {
@@ -27,6 +28,11 @@ function withWords(prune: Command): Command {
     return async (argv: readonly string[]) => {
       const [word, ...rest] = argv;
       if (word === 'status' || word === 'stop') return words[word].run(rest, `mindts prune ${word}`);
+      if (word !== undefined && !word.startsWith('-')) {
+        console.error(`mindts prune: ${noSuch('command', word, Object.keys(words))}`);
+        process.exitCode = 2;
+        return;
+      }
       return (await prune.load())(argv);
     };
   };
@@ -95,7 +101,7 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
     return;
   }
   if (!Object.hasOwn(COMMANDS, name)) {
-    console.error(`mindts: there is no command ${name}; there are ${Object.keys(COMMANDS).join(', ')}`);
+    console.error(`mindts: ${noSuch('command', name, Object.keys(COMMANDS))}`);
     process.exitCode = 2;
     return;
   }

@@ -11,7 +11,7 @@ import { type PruneSettings, settingsFor } from '../pruning/settings.js';
 import type { TrainerOptions } from '../pruning/trainer.js';
 import { conclude, printPruned } from './prune-network.js';
 import { choicesOf, type PruneArgs, runOptions } from './prune-options.js';
-import type { TrainerJob, WorkArgs } from './prune-roles.js';
+import { once, type TrainerJob, type WorkArgs } from './prune-roles.js';
 
 /** What makes a role one of the seed's. */
 export interface CompatArgs {
@@ -98,14 +98,17 @@ export interface CompatTrainerJob extends TrainerJob, Pick<TrainerOptions, 'netw
 /** Trains by the seed's files; at the end it writes the files that `mindts prune` would, but journal and state. */
 export function trainByFiles(
   { folder: work, settings }: CompatRun,
-  { test, folder, train_url: url, copyBack, signal, ...own }: CompatTrainerJob,
+  { test, results: { url, prepare, copyBack }, signal, ...own }: CompatTrainerJob,
 ): Promise<void> {
   const job = { ...own, settings };
+  const prepared = once(prepare);
   return seedTrainer(work, job, {
     signal,
+    prepare: prepared,
     async finish(pruned) {
+      const { folder } = await prepared();
       const report = await conclude({ ...job, test }, pruned, folder);
-      await copyBack();
+      await copyBack(folder);
       printPruned(report, url);
     },
   });

@@ -42,29 +42,40 @@ export async function takePart(args: WorkArgs, role: (run: Joined) => Promise<un
 
 /** What the trainer's launch file gives it. */
 export interface TrainerJob extends Pick<PruneJob, 'engine' | 'data' | 'test'>, Pick<TrainerRoleOptions, 'signal'> {
-  /** Where results are written, and where they are copied to then. */
-  readonly folder: string;
-  readonly train_url: string;
-  readonly copyBack: () => Promise<unknown>;
+  /** Where results go: to a folder that is prepared when nothing more can be refused, and from there to a URL. */
+  readonly results: {
+    readonly url: string;
+    readonly prepare: () => Promise<{ readonly folder: string }>;
+    readonly copyBack: (folder: string) => Promise<unknown>;
+  };
 }
 
 /** Trains; at the end it writes the files that `mindts prune` would, but the state, which is in the work folder. */
 export function trainPruned(
   run: Joined,
-  { test, folder, train_url: url, copyBack, ...own }: TrainerJob,
+  { test, results: { url, prepare, copyBack }, ...own }: TrainerJob,
 ): Promise<never> {
+  const prepared = once(prepare);
   return trainerRole(run, {
     ...own,
+    prepare: prepared,
     async finish(trained, pruned, journal): Promise<Outcome> {
+      const { folder } = await prepared();
       const lines = journal.map((generation) => `${JSON.stringify(generation)}\n`);
       await writeFileAtomic(join(folder, RUN_FILES.journal), lines.join(''));
       const report = await conclude({ ...trained, test }, pruned, folder);
-      await copyBack();
+      await copyBack(folder);
       printPruned(report, url);
       const { ratio, accuracy, accuracyBefore } = report;
       return { url: shownUrl(url), ratio, accuracy, accuracyBefore };
     },
   });
+}
+
+/** Does something when it is first asked for, and gives the same ever after. */
+export function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => (result ??= work());
 }
 
 /** The last words of main. */

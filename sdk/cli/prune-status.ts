@@ -1,21 +1,21 @@
 /** `mindts prune status` and `mindts prune stop`: a run on a cluster from outside. */
 import { flag, text } from '../args/option.js';
 import { ArgumentError } from '../base/errors.js';
+import { log } from '../base/log.js';
 import { seedFolder } from '../pruning/compat/folder.js';
-import type { RunFolder } from '../pruning/farm/folder.js';
-import { runFolder } from '../pruning/farm/folder.js';
-import { readEntry } from '../pruning/farm/journal.js';
-import { type RunStatus, statusOf, statusOfRun } from '../pruning/farm/status.js';
+import { type RunFolder, runFolder } from '../pruning/farm/folder.js';
+import { type RunStatus, runsIn, statusOf, statusOfRun } from '../pruning/farm/status.js';
 import { stopRun } from '../pruning/farm/stop.js';
-import { TurnDone } from '../pruning/roles/messages.js';
+import { type Overview, overviewOf } from '../pruning/roles/overview.js';
 import { shownUrl } from '../storage/url.js';
 import { compatOptions } from './prune-compat.js';
 import { workOptions } from './prune-roles.js';
+import { statusLines } from './status-lines.js';
 import { subcommand } from './subcommands.js';
 
 const status = subcommand({
   usage: '',
-  description: 'Shows the runs of a work folder: roles alive, leases, backlog, how far it is.',
+  description: 'Shows the runs of a work folder: how far they are, roles alive, leases, backlog. It only reads.',
   options: {
     work_url: workOptions.work_url,
     run: text({ placeholder: 'NAME', description: 'one run alone' }),
@@ -24,11 +24,14 @@ const status = subcommand({
   examples: ['npx mindts prune status --work_url s3://bucket/work'],
   isStrict: true,
   async run({ work_url: url, run, json }) {
-    const runs = run === undefined ? await statusOf(url) : [await statusOfRun(await runFolder(url, run))];
+    const runs = run === undefined ? await statusOf(url) : [await statusOfRun(await folderOf(url, run))];
     const shown = await Promise.all(
-      runs.map(async (one) => ({ ...one, turn: await lastTurn(await runFolder(url, one.run)) })),
+      runs.map(async (one) => [one, await overviewOf(await runFolder(url, one.run), one)] as const),
     );
-    console.log(json ? JSON.stringify(shown, undefined, 2) : shown.map(linesOf).join('\n\n'));
+    if (json) {
+      const all = shown.map((one) => jsonOf(...one));
+      console.log(JSON.stringify(all, undefined, 2));
+    } else log.info(shown.map((one) => statusLines(...one).join('\n')).join('\n\n'));
   },
 });
 
@@ -43,52 +46,30 @@ const stop = subcommand({
   isStrict: true,
   async run({ work_url: url, run, why, compat_files: isSeeds }) {
     if (isSeeds) return (await seedFolder(url)).end();
-    const folder = await runFolder(url, run);
-    if (!(await folder.has('run.json'))) {
-      throw new ArgumentError(
-        'E_ARGUMENT_VALUE',
-        `--run ${run}: ${shownUrl(url)} holds no such run; --compat_files ends one by the seed's files`,
-      );
-    }
-    await stopRun(folder, why);
+    await stopRun(await folderOf(url, run, "; --compat_files ends one by the seed's files"), why);
   },
 });
 
 /** What `mindts prune` does besides pruning. */
 export const PRUNE_COMMANDS = { status, stop } as const;
 
-interface Shown extends RunStatus {
-  readonly turn: TurnDone | undefined;
+/** The folder of a run that is there. */
+async function folderOf(workUrl: string, run: string, advice = ''): Promise<RunFolder> {
+  const folder = await runFolder(workUrl, run);
+  const runs = await runsIn(workUrl);
+  if (runs.includes(run)) return folder;
+  const others = runs.length === 0 ? '' : `; it holds ${runs.join(', ')}`;
+  throw new ArgumentError('E_ARGUMENT_VALUE', `--run ${run}: ${shownUrl(workUrl)} holds no such run${others}${advice}`);
 }
 
-/** What the trainer has come to; a number that is not there for good yet is passed over. */
-async function lastTurn(folder: RunFolder): Promise<TurnDone | undefined> {
-  const names = await folder.list('journal/trainer/states');
-  const numbers = names.flatMap((name) => /^(\d{8})\.\d{6}$/.exec(name)?.[1] ?? []).map(Number);
-  for (const number of [...new Set(numbers)].sort((a, b) => b - a)) {
-    const turn = await readEntry(folder, 'trainer', { topic: 'states', number, schema: TurnDone });
-    if (turn !== undefined) return turn;
-  }
-  return undefined;
-}
-
-function linesOf({ run, url, stopped, members, board, quarantined, turn }: Shown): string {
-  const roles = members.map(({ role, state, host, pid, beatAt }) => {
-    const who = host === undefined ? '' : `  process ${pid} on ${host}`;
-    return `  ${role.padEnd(10)} ${state.padEnd(7)}${who}${beatAt === undefined ? '' : `, last heard of ${beatAt}`}`;
+/** For programs. */
+function jsonOf(
+  { members, run, url, stopped, missing, board, quarantined, damaged }: RunStatus,
+  { evaluators, ...overview }: Overview,
+): object {
+  const roles = members.map((member) => {
+    const { role, epoch, session, state, host, pid, beatAt, secondsSinceBeat } = member;
+    return { role, epoch, session, state, host, pid, beatAt, secondsSinceBeat, ...evaluators.get(session) };
   });
-  const work =
-    board &&
-    `round ${board.round}, generation ${board.generation}: ${board.candidates} candidates in ${board.blocks} blocks, ${board.answered} answered, ${board.claimed} claimed, ${board.backlog} waiting`;
-  const best =
-    turn &&
-    `${(turn.total / turn.kept).toFixed(1)}× at iteration ${turn.iteration}, validation ${(100 * turn.accuracy).toFixed(2)} %`;
-  return [
-    `run ${run}  ${shownUrl(url)}`,
-    ...(roles.length > 0 ? roles : ['  nobody has come yet']),
-    `  work       ${work ?? 'none'}`,
-    `  reached    ${best ?? 'nothing yet'}`,
-    `  quarantine ${quarantined.length} messages`,
-    ...(stopped === undefined ? [] : [`  stopped    ${stopped}`]),
-  ].join('\n');
+  return { run, url: shownUrl(url), stopped, ...overview, roles, missing, board, quarantined, damaged };
 }

@@ -1,5 +1,6 @@
 /** Commands that have commands of their own: `mindts ckpt inspect FILE`. */
 import { helpText } from '../args/help.js';
+import { noSuch } from '../args/nearest.js';
 import { flag, type Options, type OptionTable } from '../args/option.js';
 import { parseOptions, wantsHelp } from '../args/parse.js';
 import { ArgumentError } from '../base/errors.js';
@@ -79,7 +80,7 @@ export function family(
       return;
     }
     if (chosen !== undefined && chosen !== '--help' && chosen !== '-h') {
-      log.error(`mindts ${name}: there is no command ${chosen}; there are ${Object.keys(members).join(', ')}`);
+      log.error(`mindts ${name}: ${noSuch('command', chosen, Object.keys(members))}`);
       process.exitCode = 2;
       return;
     }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { log } from '../base/log.js';
 import { evaluateHere } from './evaluate-here.js';
 import { type Journal, openJournal } from './journal.js';
-import type { Note, Surroundings } from './prune.js';
-import { type Generation, type RoundProblem, type Score, searchRound } from './round.js';
+import type { Surroundings } from './prune.js';
+import { countOf, searchRound } from './round.js';
+import { RoundProgress, shownProgress } from './round-progress.js';
 import { loadRun, type RunState, saveRun } from './run-state.js';
 
 /** The files of a run in its folder. */
@@ -48,12 +49,13 @@ export async function alone({
     },
     search(problem, trainer, note) {
       const known = journal.generations.filter(({ round }) => round === problem.round);
-      const tell = progressOf(problem, note, countOf(known));
+      const progress = new RoundProgress(problem, countOf(known));
       return searchRound(problem, evaluateHere(trainer, problem.snapshot), {
         known,
         async told(generation, best) {
           await journal.add(generation);
-          tell(generation, best);
+          const now = progress.told(generation, best);
+          note(shownProgress(now), now.secondsLeft);
         },
       });
     },
@@ -66,34 +68,4 @@ function warnOfGap({ generations }: Journal, { candidates }: RunState): void {
   const known = countOf(generations);
   if (known >= candidates) return;
   log.warn(`${RUN_FILES.journal} holds ${known} of the ${candidates} candidates that were evaluated; the run goes on`);
-}
-
-function countOf(generations: readonly Generation[]): number {
-  return generations.reduce((sum, { rates }) => sum + rates.length, 0);
-}
-
-/**
- * Says after each generation what the best is, how fast it goes, and how long the round takes yet.
- *
- * @param before candidates of the round that a journal had
- */
-export function progressOf(
-  { images, snapshot, settings }: RoundProblem,
-  note: Note,
-  before = 0,
-): (generation: Generation, best: Score | undefined) => void {
-  const total = snapshot.layers.reduce((sum, { size }) => sum + size, 0);
-  const started = performance.now();
-  let evaluated = 0;
-  return ({ generation, rates }, best) => {
-    evaluated += rates.length;
-    const speed = evaluated / ((performance.now() - started) / 1000);
-    const kept = best?.kept.reduce((sum, one) => sum + one, 0);
-    const found =
-      best && kept
-        ? `${(total / kept).toFixed(1)}× at ${((100 * best.correct) / images).toFixed(2)} %`
-        : 'none meets the constraint yet';
-    const left = Math.max(0, settings.search_budget - before - evaluated) / speed;
-    note(`generation ${generation}: ${found}, ${speed.toFixed(0)} candidates/s`, left);
-  };
 }

@@ -41,6 +41,8 @@ export interface Surroundings {
   save(state: RunState, turns: number): Promise<void>;
   /** Called before each turn. */
   begin?(turn: number): Promise<void>;
+  /** Hears how far the run is. */
+  shown?(iteration: number, secondsLeft: number | undefined): void;
   /** Searches for the rates of a round, whose snapshot the trainer is at. */
   search(problem: RoundProblem, trainer: PruneTrainer, note: Note): Promise<RoundResult>;
 }
@@ -50,6 +52,8 @@ export interface PruneOptions {
   readonly surroundings: Surroundings;
   /** The data, the network and its parameters, by a checksum: a run is not resumed with others. */
   readonly identity: string;
+  /** Called when nothing more is refused, before anything is done. */
+  readonly prepare?: (() => Promise<unknown>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -76,12 +80,16 @@ export function turnsOf({
  */
 export async function prune(
   options: TrainerOptions,
-  { surroundings, identity: given, signal }: PruneOptions,
+  { surroundings, identity: given, prepare, signal }: PruneOptions,
 ): Promise<Pruned> {
   const { settings, network } = options;
   const trainer = new PruneTrainer(options);
   const bar = startProgress({ label: 'pruning', total: settings.iterations, unit: 'steps' });
   const outlook = new Outlook(settings);
+  function show(iteration: number, note: string, left: number | undefined): void {
+    bar.update(iteration, note, left);
+    surroundings.shown?.(iteration, left);
+  }
   const began = performance.now();
   // Whoever listens is given the time to end in order, in a search as well.
   signal?.addEventListener('abort', goOn);
@@ -89,6 +97,7 @@ export async function prune(
     const identity = `${given} ${JSON.stringify(settings)} ${options.engine.description}`;
     const { layers } = trainer;
     let state = await surroundings.load({ identity, layers, size: network.parameterCount });
+    await prepare?.();
     if (state !== undefined) {
       trainer.restore(state.snapshot);
       log.info(`resuming at iteration ${trainer.iteration} of ${settings.iterations}`);
@@ -110,11 +119,11 @@ export async function prune(
           const from = seconds();
           const spent = (): number => seconds() - from;
           const result = await surroundings.search(problem, trainer, (note, left) => {
-            bar.update(iteration, note, outlook.left(iteration, { spent: spent(), left }));
+            show(iteration, note, outlook.left(iteration, { spent: spent(), left }));
             if (signal?.aborted) throw stoppedIn(problem);
           });
           outlook.searched(spent());
-          bar.update(iteration, 'training', outlook.left(iteration, { spent: spent(), left: 0 }));
+          show(iteration, 'training', outlook.left(iteration, { spent: spent(), left: 0 }));
           state = take(trainer, state, { problem, result });
         }
       }
@@ -122,7 +131,7 @@ export async function prune(
       await trainer.advance(next, { signal });
       state = await look(trainer, state, settings);
       outlook.trained(steps, seconds() - from);
-      bar.update(next, noteOf(state, trainer), outlook.left(next));
+      show(next, noteOf(state, trainer), outlook.left(next));
       state = { ...state, seconds: seconds() };
       await surroundings.save(state, turn + 1);
     }

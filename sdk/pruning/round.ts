@@ -40,6 +40,11 @@ export interface Generation extends Place {
   readonly scores: readonly Score[];
 }
 
+/** How many candidates they have. */
+export function countOf(generations: readonly Generation[]): number {
+  return generations.reduce((sum, { rates }) => sum + rates.length, 0);
+}
+
 /** Rates as they come back from a file or a message. */
 export const ratesSchema = z.array(z.number().nullable());
 

@@ -5,9 +5,10 @@
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { PruningError, systemReason } from '../base/errors.js';
+import { PruneSettingsError, systemReason } from '../base/errors.js';
 import { readRegular } from '../base/files.js';
 import { packageRoot } from '../base/package.js';
+import type { Split } from './course.js';
 import type { PrunedLayer } from './pruned-layers.js';
 
 /** How rates are searched for. */
@@ -86,7 +87,7 @@ export type PruneChoices = { readonly [K in keyof PruneSettings]?: PruneSettings
 /**
  * The settings of a run: a person's choices, else what configs/pruning.yaml has for the network, else what it has for all.
  *
- * @throws PruningError `E_SETTINGS` for settings that cannot be, naming each
+ * @throws PruneSettingsError `E_SETTINGS` for settings that cannot be, naming each
  * @example
  * (await settingsFor('lenet300-100', { seed: 7 })).seed; // 7
  */
@@ -101,7 +102,7 @@ export async function settingsFor(
   const parsed = pruneSettings.safeParse({ ...merged, search_every: roundsFor(merged, choices.search_every) });
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || issue.code}: ${issue.message}`);
-    throw new PruningError('E_SETTINGS', `settings of pruning (flags, then ${path}): ${faults.join('; ')}`);
+    throw new PruneSettingsError('E_SETTINGS', `settings of pruning (flags, then ${path}): ${faults.join('; ')}`);
   }
   const settings = parsed.data;
   requireOrder(settings, path);
@@ -109,6 +110,26 @@ export async function settingsFor(
     throw wrong('--saliency fisher goes with --schedule gradual; olmp looks at magnitudes before every step');
   }
   return settings;
+}
+
+/**
+ * What configs/pruning.yaml has for each setting, for people: `30000, lenet5-caffe 60000`.
+ *
+ * @example
+ * (await settingDefaults())['momentum']; // '0.9'
+ */
+export async function settingDefaults(
+  path: string = join(packageRoot, 'configs', 'pruning.yaml'),
+): Promise<Readonly<Record<string, string>>> {
+  const { all, ...sections } = await readSections(path);
+  const shown = Object.entries(all).map(([name, value]) => {
+    const own = Object.entries(sections).flatMap(([network, section]) =>
+      Object.hasOwn(section, name) ? [`${network} ${String(section[name])}`] : [],
+    );
+    return [name, [String(value), ...own].join(', ')] as const;
+  });
+  // No layer has a cap.
+  return Object.fromEntries(shown.filter(([name]) => name !== 'caps'));
 }
 
 /** A run that is shorter than the file's has its rounds closer together, or a few would have to prune all. */
@@ -124,7 +145,7 @@ const LEAST_ROUNDS = 30;
 /**
  * That settings which name layers, have a number for each, or go by their size, fit a network's layers.
  *
- * @throws PruningError `E_SETTINGS`
+ * @throws PruneSettingsError `E_SETTINGS`
  */
 export function requireLayers(
   { caps, rates, shares, schedule, target_ratio: ratio }: PruneSettings,
@@ -150,6 +171,26 @@ export function requireLayers(
   }
 }
 
+/**
+ * That settings which count images fit a data set.
+ *
+ * @param data source: for people; split: of its training images
+ * @throws PruneSettingsError `E_SETTINGS`
+ */
+export function requireImages(
+  { batch_size: batch, search_images: scored, validation }: PruneSettings,
+  { source, split }: { readonly source: string; readonly split: Split },
+): void {
+  const { training, validation: kept } = split;
+  if (training.length < batch) {
+    throw wrong(`${source}: ${training.length} images are left to train on, fewer than --batch_size ${batch}`);
+  }
+  if (scored > kept.length) {
+    const there = `${source} has ${kept.length} images kept back (--validation ${validation})`;
+    throw wrong(`--search_images ${scored}: ${there}: give at most so many, or a larger --validation`);
+  }
+}
+
 function requireOrder({ iterations, prune_stop, rate_min, rate_max, rates }: PruneSettings, path: string): void {
   if (prune_stop > iterations) {
     throw wrong(
@@ -165,8 +206,8 @@ function requireOrder({ iterations, prune_stop, rate_min, rate_max, rates }: Pru
   }
 }
 
-function wrong(what: string): PruningError {
-  return new PruningError('E_SETTINGS', what);
+function wrong(what: string): PruneSettingsError {
+  return new PruneSettingsError('E_SETTINGS', what);
 }
 
 async function readSections(path: string): Promise<Record<string, Record<string, unknown>>> {
@@ -174,9 +215,12 @@ async function readSections(path: string): Promise<Record<string, Record<string,
   try {
     content = parse((await readRegular(path)).toString());
   } catch (cause) {
-    throw new PruningError('E_SETTINGS', `cannot read ${path}: ${systemReason(cause).split('\n')[0]}`, { cause });
+    throw new PruneSettingsError('E_SETTINGS', `cannot read ${path}: ${systemReason(cause).split('\n')[0]}`, { cause });
   }
   const sections = z.record(z.string(), z.record(z.string(), z.unknown())).safeParse(content);
   if (sections.success) return sections.data;
-  throw new PruningError('E_SETTINGS', `${path}: must hold sections, "all" and names of networks, each with settings`);
+  throw new PruneSettingsError(
+    'E_SETTINGS',
+    `${path}: must hold sections, "all" and names of networks, each with settings`,
+  );
 }

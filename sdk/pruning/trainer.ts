@@ -13,7 +13,7 @@ import { sgd } from '../nn/optimizers.js';
 import { learningRatesOf, type Split, samplesOf, splitOf } from './course.js';
 import { fullMask, type PrunedLayer, prunedLayers } from './pruned-layers.js';
 import { SaliencyMeter } from './saliency.js';
-import { type PruneSettings, requireLayers } from './settings.js';
+import { type PruneSettings, requireImages, requireLayers } from './settings.js';
 import { withShifts } from './shifted.js';
 import {
   boundsOf,
@@ -51,6 +51,26 @@ export interface TrainerOptions {
   readonly settings: PruneSettings;
 }
 
+/**
+ * That a network can be pruned with these settings and data, before anything is written anywhere.
+ *
+ * @throws PruneSettingsError `E_SETTINGS` for settings that fit neither the network nor the data; PruningError `E_NOTHING` for a network without weights
+ */
+export function requireFitting({
+  network,
+  data,
+  settings,
+}: Pick<TrainerOptions, 'network' | 'data' | 'settings'>): Pick<PruneTrainer, 'layers' | 'split'> {
+  const layers = prunedLayers(network);
+  if (layers.length === 0) {
+    throw new PruningError('E_NOTHING', `network ${network.name} has no layer with weights: there is nothing to prune`);
+  }
+  requireLayers(settings, layers);
+  const split = splitOf(data.size, settings);
+  requireImages(settings, { source: data.source, split });
+  return { layers, split };
+}
+
 /** See the head of this file. Close it at the end. */
 export class PruneTrainer {
   readonly layers: readonly PrunedLayer[];
@@ -69,26 +89,12 @@ export class PruneTrainer {
   private saliency: Float32Array | undefined;
 
   /**
-   * @throws PruningError `E_SETTINGS` for settings that fit neither the network nor the data, `E_NOTHING` for a network without weights
+   * @throws PruneSettingsError `E_SETTINGS`, PruningError `E_NOTHING`: see {@link requireFitting}
    * @throws EngineError `E_MASKING` for an engine that cannot leave parameters out
    */
   constructor(private readonly options: TrainerOptions) {
     const { network, data, parameters, settings } = options;
-    this.layers = prunedLayers(network);
-    if (this.layers.length === 0) {
-      throw new PruningError(
-        'E_NOTHING',
-        `network ${network.name} has no layer with weights: there is nothing to prune`,
-      );
-    }
-    requireLayers(settings, this.layers);
-    this.split = splitOf(data.size, settings);
-    if (this.split.training.length < settings.batch_size) {
-      throw new PruningError(
-        'E_SETTINGS',
-        `${data.source}: ${this.split.training.length} images are left to train on, fewer than --batch_size ${settings.batch_size}`,
-      );
-    }
+    ({ layers: this.layers, split: this.split } = requireFitting(options));
     this.scored = this.split.validation.slice(0, settings.search_images);
     ({ program: this.program, masking: this.masking } = maskable(options));
     this.trained = settings.shift > 0 ? withShifts(data) : data;

@@ -135,6 +135,28 @@ const script = (body: string): { 'run.mjs': string } => ({
     ${body}`,
 });
 
+test('on a terminal the time that somebody said is left is counted down until it is said anew', {
+  skip: noTerminal,
+}, async (t) => {
+  const dir = t.testdir(
+    script(`
+      // What is drawn does not keep the process alive.
+      const alive = setInterval(() => {}, 1000);
+      const progress = startProgress({ label: 'pruning', total: 4, unit: 'steps' }, { now });
+      progress.update(1, 'searching', 30);
+      await drawn(/30 s left/);
+      time = 12_000;
+      await drawn(/18 s left/);
+      time = 50_000;
+      await drawn(/0.0 s left/);
+      progress.update(1, 'searching', 20);
+      await drawn(/20 s left/);
+      progress.done();
+      clearInterval(alive);`),
+  );
+  t.match(onTerminal(dir), / 0\.0 s left, searching.* 20 s left, searching/s);
+});
+
 test('on a terminal a bar is drawn in one line, and log lines stand above it', { skip: noTerminal }, async (t) => {
   const dir = t.testdir(
     script(`

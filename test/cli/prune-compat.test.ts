@@ -47,7 +47,7 @@ test('four commands prune by the seed’s files, and write what mindts prune wri
 });
 
 test('a role that waits ends at SIGTERM, and says that the same command goes on', async (t) => {
-  const evaluator = compat('evaluator', 'nobody', ...DATA);
+  const evaluator = compat('evaluator', 'nobody', ...DATA, ...HOW);
   await evaluator.seen(/waiting for candidates/);
   evaluator.child.kill('SIGTERM');
   const { code, stderr } = await evaluator.ended;
@@ -56,7 +56,7 @@ test('a role that waits ends at SIGTERM, and says that the same command goes on'
 });
 
 test('mindts prune stop --compat_files ends those that wait', async (t) => {
-  const evaluator = compat('evaluator', 'stopped', ...DATA);
+  const evaluator = compat('evaluator', 'stopped', ...DATA, ...HOW);
   await evaluator.seen(/waiting for candidates/);
   const where = ['prune', 'stop', '--work_url', join(root, 'stopped')];
   const without = await run(where, { cache });

@@ -74,11 +74,11 @@ test('four roles and three evaluators, each role killed twice, end with the bits
 
   t.ok(together.rounds.found > 1, `${together.rounds.found} rounds found something`);
 
-  const [{ members, stopped, quarantined, turn }] = JSON.parse((await status(here.workUrl, '--json')).stdout);
+  const [{ roles, stopped, quarantined, reached }] = JSON.parse((await status(here.workUrl, '--json')).stdout);
   t.equal(stopped, 'it is done');
   t.same(quarantined, []);
-  t.equal(turn.iteration, 120);
-  t.notOk(members.some(({ state }: { state: string }) => state === 'alive' || state === 'silent'));
+  t.equal(reached.iteration, 120);
+  t.notOk(roles.some(({ state }: { state: string }) => state === 'alive' || state === 'silent'));
 
   const late = await startRole(t, here, 'evaluator').ended;
   t.equal(late.code, 0, 'who comes after the end, ends');
@@ -117,8 +117,9 @@ test('who is there, and what is not allowed, while a run waits for its trainer',
   const shown = await status(here.workUrl, '--run', 'default');
   t.match(shown.stdout, new RegExp(`main +alive +process ${main.child.pid} on `));
   t.match(shown.stdout, new RegExp(`evaluator +alive +process ${evaluator.child.pid} on `));
-  t.match(shown.stdout, /work +none/);
-  t.match(shown.stdout, /reached +nothing yet/);
+  t.match(shown.stdout, /trainer +none\n +search +none\n/);
+  t.match(shown.stdout, /run default: lenet300-100 by ncs, \S+work-waiting\/default\n +iteration +0 of 40\n/);
+  t.notMatch(shown.stdout, /reached|best|board|left/, 'what is not known is not said');
 
   for (const one of [main, evaluator]) {
     one.child.kill('SIGTERM');
@@ -149,7 +150,10 @@ test('a run that is stopped ends everywhere, and goes on when main says so', asy
   t.match(stopped.stderr, /was stopped: lunch; --resume lets it go on/);
   t.match((await status(here.workUrl)).stdout, /stopped +lunch/);
   const refused = await run(['prune', 'stop', '--work_url', here.workUrl, '--run', 'no'], { cache });
-  t.match(refused.stderr, /--run no: \S+work-stopped holds no such run/);
+  for (const { code, stderr } of [refused, await status(here.workUrl, '--run', 'no')]) {
+    t.equal(code, 2);
+    t.match(stderr, /--run no: \S+work-stopped holds no such run; it holds default/);
+  }
 
   const resumed = startRole(t, here, 'main', ['--resume']);
   await resumed.seen(/as main/);

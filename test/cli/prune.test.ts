@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tap, { test } from 'tap';
+import { parse } from 'yaml';
 import { writeDigits } from '../../datasets/digits.js';
+import { packageRoot } from '../../sdk/base/package.js';
 import { loadCheckpoint, saveCheckpoint } from '../../sdk/checkpoint/checkpoint.js';
 import { mnist } from '../../sdk/dataset/mnist.js';
 import { nativeEngine } from '../../sdk/engine/native/native.js';
@@ -169,7 +171,7 @@ test('prune: what a run is resumed from is looked at first', async (t) => {
 
 test('prune: SIGINT in a search ends it after a generation, copies what was found, and --resume goes on from it', async (t) => {
   const options = { cache: join(root, 'cache-interrupted') };
-  const told = [...flags('interrupted'), '--target_ratio', '5', '--search_budget', '400'];
+  const told = [...flags('interrupted'), '--target_ratio', '5', '--search_budget', '4000', '--prune_stop', '20'];
   const going = start(told, options);
   await going.seen(/generation [1-9]/);
   going.child.kill('SIGINT');
@@ -256,11 +258,35 @@ test('prune: what cannot be is refused in one line', async (t) => {
     [['--caps', 'ip1=0.5'], /--caps keep 117750 parameters, and --target_ratio 114 asks for at most 2338/],
     [['--prune_stop', '201'], /--prune_stop 201 comes after the last of --iterations 200/],
     [['--batch_size', '1351'], /1350 images are left to train on, fewer than --batch_size 1351/],
+    [
+      ['--search_images', '151'],
+      /--search_images 151: \S+digits\S* has 150 images kept back \(--validation 0\.1\): give at most so many/,
+    ],
   ];
   for (const [more, message] of cases) {
     const { code, stderr } = await run([...flags('bad'), ...more], options);
-    t.ok(code === 1 || code === 2, `${more.join(' ')}: ${code}`);
+    t.equal(code, more[0] === '--ckpt_url' ? 1 : 2, more.join(' '));
     t.match(stderr, message);
     t.notMatch(stderr, /please report/);
+    t.notOk(existsSync(join(root, 'bad')), `${more.join(' ')}: nothing was written`);
   }
+});
+
+test('prune --help says what holds where an option is not given, for all networks and for one', async (t) => {
+  const help = async (command: string): Promise<string> =>
+    (await run([command, '--help'], { cache: join(root, 'cache-help') })).stdout.replace(/\s+/g, ' ');
+  for (const command of ['prune', 'prune_main']) {
+    const text = await help(command);
+    const settings = parse(readFileSync(join(packageRoot, 'configs', 'pruning.yaml'), 'utf8'));
+    t.match(text, `default: ${settings.all.iterations}, lenet5-caffe ${settings['lenet5-caffe'].iterations})`);
+    for (const name of Object.keys(settings.all).filter((one) => one !== 'caps')) {
+      t.match(text, new RegExp(`--${name} (?:(?! --).)*default: ${settings.all[name]}[,)]`), `${command} --${name}`);
+    }
+  }
+});
+
+test('prune: a word that is no command names the one that was meant', async (t) => {
+  const { code, stderr } = await run(['prune', 'staus', '--work_url', root], { cache: join(root, 'cache-help') });
+  t.equal(code, 2);
+  t.match(stderr, /prune: there is no command staus \(did you mean status\?\); there are status, stop\n$/);
 });

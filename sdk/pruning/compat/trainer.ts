@@ -21,6 +21,8 @@ import { parseTurn, startText } from './texts.js';
 /** What the trainer does at the end. */
 export interface SeedTrainerOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Makes a place for the results; called when nothing more is refused. */
+  prepare?(): Promise<unknown>;
   /** Writes the results. */
   finish(pruned: Pruned): Promise<unknown>;
 }
@@ -34,11 +36,11 @@ export interface SeedTrainerOptions {
 export async function seedTrainer(
   folder: SeedFolder,
   options: TrainerOptions,
-  { signal, finish }: SeedTrainerOptions,
+  { signal, prepare, finish }: SeedTrainerOptions,
 ): Promise<void> {
   requireSeedSettings(options.settings);
   const course = new Course(folder, options, signal);
-  await finish(await prune(options, { surroundings: course, identity: identityOf(options), signal }));
+  await finish(await prune(options, { surroundings: course, identity: identityOf(options), prepare, signal }));
   await course.end();
 }
 

@@ -3,7 +3,7 @@
  *
  *     run.json                                what is run, and how
  *     stop.json                               all shall end, and why
- *     roles/<role>/<epoch>.<session>.<what>   claim, open, left: written once; beat: a sign of life (roles.ts)
+ *     roles/<role>/<epoch>.<session>.<what>   claim, open, left: written once; beat: a sign of life, and how far it is (roles.ts)
  *     journal/<role>/<topic>/<number>.<epoch> what a role has decided, for ever (journal.ts)
  *     board/<generation>.<what>               what is to be evaluated, by whom, and what came of it (board.ts)
  *     data/<SHA-256>                          arrays that messages name (data.ts)

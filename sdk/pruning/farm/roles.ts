@@ -47,7 +47,12 @@ export const Identity = z.strictObject({
 });
 export type Identity = z.infer<typeof Identity>;
 
-export const Beat = z.strictObject({ count: z.int(), at: z.string() });
+export const Beat = z.strictObject({
+  count: z.int(),
+  at: z.string(),
+  /** How far it is, as its `report` (seat.ts) was told: for people alone. */
+  progress: z.unknown().optional(),
+});
 
 /** A session of this process; no two are alike. */
 export function newSession(): string {
@@ -86,6 +91,12 @@ const CLAIM = /^(\d{6})\.([0-9a-f]{12})\.claim$/;
 export async function forget(folder: RunFolder, member: Member): Promise<void> {
   // The claim last: without it the others say nothing.
   for (const what of ['beat', 'open', 'left', 'claim'] as const) await folder.remove(fileOf(member, what));
+}
+
+/** What the holder of a role has said last of how far it is; undefined where there is none. */
+export async function progressOf(folder: RunFolder, role: SoleRole): Promise<unknown> {
+  const holder = (await seen(folder, role)).find(({ isOpen, hasLeft }) => isOpen && !hasLeft);
+  return holder && (await folder.take(fileOf(holder, 'beat'), Beat))?.progress;
 }
 
 /** What one knows of a member: dead; alive, having beaten while one looked; or not yet known. */

@@ -36,9 +36,11 @@ export interface Seat extends Member {
   /**
    * Looks whether the role is still this process's, now.
    *
-   * @throws PruningError `E_LEASE_LOST`
+   * @throws PruningError `E_LEASE_LOST`; `E_RUN_GONE` when somebody has removed the run's folder
    */
   requireHeld(): Promise<void>;
+  /** Says how far it is with the next signs of life, to whoever looks on: plain data, undefined for nothing. */
+  report(progress: unknown): void;
   /** Ends the signs of life, and says that it has ended; after a stop that is the acknowledgement. */
   leave(): Promise<void>;
 }
@@ -105,6 +107,15 @@ export async function joinEvaluators(folder: RunFolder): Promise<Seat> {
   return sit(folder, { role: 'evaluator', epoch: 0, session: newSession() });
 }
 
+/** Whether neither this member's claim nor what the run is stands there any more. A member that was taken for dead finds the run. */
+async function isRemoved(folder: RunFolder, member: Member): Promise<boolean> {
+  return !(await folder.has(fileOf(member, 'claim'))) && !(await folder.has('run.json'));
+}
+
+function gone({ url }: RunFolder): PruningError {
+  return new PruningError('E_RUN_GONE', `${shownUrl(url)} was removed while the run went on: begin it anew`);
+}
+
 /** The error for a role that another process has taken over. */
 export function lostTo(role: Role, other: Identity | undefined): PruningError {
   const by = other === undefined ? 'another process' : `process ${other.pid} on ${other.host}`;
@@ -156,29 +167,33 @@ async function sit(
   member: Member,
   onBeat?: (held: Member) => Promise<void>,
 ): Promise<Seat & { abandon(): Promise<void> }> {
-  const { role, epoch } = member;
+  const { role, epoch, session } = member;
   const ending = new AbortController();
-  const gone = new AbortController();
+  const left = new AbortController();
   let count = 0;
+  let progress: unknown;
 
   async function beat(): Promise<void> {
-    await folder.put(fileOf(member, 'beat'), { count: ++count, at: new Date().toISOString() });
+    await folder.put(fileOf(member, 'beat'), { count: ++count, at: new Date().toISOString(), progress });
   }
   async function requireHeld(): Promise<void> {
-    const above = (await seen(folder, role)).find((other) => other.epoch > epoch);
+    const members = await seen(folder, role);
+    const above = members.find((other) => other.epoch > epoch);
     if (above !== undefined && role !== 'evaluator') throw lostTo(role, await new Watcher(folder).identityOf(above));
+    if (!members.some((other) => other.session === session) && (await isRemoved(folder, member))) throw gone(folder);
   }
   async function live(): Promise<void> {
     try {
       for (;;) {
-        await pauseFor(folder.pace.beatMs, gone.signal);
-        await beat();
+        await pauseFor(folder.pace.beatMs, left.signal);
+        // Before anything is written: that would make a folder anew that somebody has removed.
         await requireHeld();
+        await beat();
         await onBeat?.(member);
         if (!ending.signal.aborted) await requireGoing(folder);
       }
     } catch (error) {
-      if (gone.signal.aborted) return;
+      if (left.signal.aborted) return;
       ending.abort(error);
       // Who has to stop still lives until it has left.
       if (error instanceof MindtsError && error.code === 'E_STOPPED') return live();
@@ -189,7 +204,7 @@ async function sit(
   await folder.put(fileOf(member, 'claim'), ownIdentity());
   const living = live();
   async function end(): Promise<void> {
-    gone.abort(new Error('left'));
+    left.abort(new Error('left'));
     await living;
   }
   return {
@@ -197,14 +212,18 @@ async function sit(
     folder,
     signal: ending.signal,
     requireHeld,
+    report(now) {
+      progress = now;
+    },
     async leave() {
-      if (gone.signal.aborted) return;
+      if (left.signal.aborted) return;
       await end();
       const { aborted, reason } = ending.signal;
       const why = aborted && reason instanceof MindtsError ? reason.code : 'done';
       // What a higher epoch passed has nothing more to say, and a dead store would be waited for once more.
       if (why === 'E_LEASE_LOST') await forget(folder, member);
-      else if (why !== 'E_STORE_DEAD') await folder.put(fileOf(member, 'left'), { why, at: new Date().toISOString() });
+      else if (why !== 'E_STORE_DEAD' && !(await isRemoved(folder, member)))
+        await folder.put(fileOf(member, 'left'), { why, at: new Date().toISOString() });
     },
     async abandon() {
       await end();

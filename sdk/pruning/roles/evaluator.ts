@@ -1,6 +1,7 @@
 /** An evaluator of a run on a cluster, the seed's single_threading1: scores blocks of candidates as the trainer itself would. As many as one likes. */
 import { PruningError } from '../../base/errors.js';
 import { log } from '../../base/log.js';
+import { startProgress } from '../../base/progress.js';
 import { checksum, type Dataset } from '../../dataset/dataset.js';
 import type { Engine } from '../../engine/engine.js';
 import { shownUrl } from '../../storage/url.js';
@@ -10,10 +11,11 @@ import { type Block, evaluateUntilStopped } from '../farm/evaluator.js';
 import { joinEvaluators } from '../farm/seat.js';
 import { type Evaluate, ratesSchema } from '../round.js';
 import { decodeSnapshot } from '../snapshot-bytes.js';
+import { Throughput } from '../throughput.js';
 import { PruneTrainer } from '../trainer.js';
 import { holding } from './holding.js';
 import type { Joined } from './joined.js';
-import { Common } from './messages.js';
+import { Common, type EvaluatorProgress } from './messages.js';
 
 /** What an evaluator has of its own. */
 export interface EvaluatorRoleOptions {
@@ -44,11 +46,24 @@ export async function evaluatorRole(joined: Joined, { engine, data, signal }: Ev
         settings: { ...joined.settings, shift: 0, saliency: 'magnitude' as const },
       };
       const bench = new Bench(joined, new PruneTrainer(options), { engine: engine.description, data: checksum(data) });
+      const bar = startProgress({ label: 'evaluating', unit: 'candidates' });
+      const throughput = new Throughput();
+      let candidates = 0;
       try {
-        const evaluated = await evaluateUntilStopped(seat, (block) => bench.evaluate(block));
+        const evaluated = await evaluateUntilStopped(seat, async (block) => {
+          const begun = performance.now();
+          const scores = await bench.evaluate(block);
+          candidates += scores.length;
+          throughput.add(scores.length, (performance.now() - begun) / 1000);
+          const now: EvaluatorProgress = { candidates, candidatesPerSecond: throughput.perSecond };
+          seat.report(now);
+          bar.update(candidates, noteOf(block, now));
+          return scores;
+        });
         log.info(`the run was stopped: ${evaluated} candidates were evaluated here`);
         return evaluated;
       } finally {
+        bar.clear();
         bench.close();
       }
     },
@@ -101,6 +116,10 @@ class Bench {
     this.#at = { sha256: ref.sha256, evaluate };
     return evaluate;
   }
+}
+
+function noteOf({ round, generation }: Block, { candidatesPerSecond: speed }: EvaluatorProgress): string {
+  return `round ${round}, generation ${generation}${speed === undefined ? '' : `, ${speed.toFixed(0)} candidates/s`}`;
 }
 
 /** What an engine runs on, without how many threads: no result of a candidate depends on them. */

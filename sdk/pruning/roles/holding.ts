@@ -2,6 +2,7 @@
 import { PruningError, TrainError } from '../../base/errors.js';
 import { log } from '../../base/log.js';
 import { shownUrl } from '../../storage/url.js';
+import { pauseFor } from '../farm/pace.js';
 import type { Seat } from '../farm/seat.js';
 
 /** What ends a role's work early. */
@@ -29,6 +30,11 @@ export async function holding<S extends Seat, T>(
   try {
     return await work(seat, { interrupt });
   } catch (error) {
+    // What is missing may be so because all of it is being removed, which takes a moment: that says more.
+    if (!seat.signal.aborted && error instanceof PruningError && error.code === 'E_FARM_DATA') {
+      await pauseFor(held.folder.pace.beatMs);
+      await held.requireHeld();
+    }
     throw seat.signal.aborted ? seat.signal.reason : error;
   } finally {
     end();

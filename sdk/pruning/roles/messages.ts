@@ -55,6 +55,23 @@ export const Outcome = z.strictObject({
 });
 export type Outcome = z.infer<typeof Outcome>;
 
+/** What the trainer says of itself with its signs of life; the search says how far its round is, see round-progress.ts. */
+export const TrainerProgress = z.strictObject({
+  iteration: z.int().min(0),
+  /** Of the whole run, where that is known. */
+  secondsLeft: z.number().optional(),
+});
+export type TrainerProgress = z.infer<typeof TrainerProgress>;
+
+/** What an evaluator does. */
+export const EvaluatorProgress = z.strictObject({
+  /** Evaluated by it. */
+  candidates: z.int().min(0),
+  /** While it evaluates. */
+  candidatesPerSecond: z.number().optional(),
+});
+export type EvaluatorProgress = z.infer<typeof EvaluatorProgress>;
+
 /** search/generations. */
 export const Told = generationSchema;
 

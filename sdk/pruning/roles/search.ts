@@ -1,13 +1,13 @@
 /** The search of a run on a cluster, the seed's LoopTest2: asks the evaluators for what a search on one machine would evaluate itself. */
 import { log } from '../../base/log.js';
 import { shownUrl } from '../../storage/url.js';
-import { progressOf } from '../alone.js';
 import { type BlockFile, collect, publish } from '../farm/board.js';
 import { getData } from '../farm/data.js';
 import { type Office, takeOffice, waitForEntry } from '../farm/journal.js';
 import { Shares } from '../farm/shares.js';
 import { prunedLayers } from '../pruned-layers.js';
-import { type Generation, type RoundProblem, scoreSchema, searchRound } from '../round.js';
+import { countOf, type Generation, type RoundProblem, scoreSchema, searchRound } from '../round.js';
+import { RoundProgress, shownProgress } from '../round-progress.js';
 import { decodeSnapshot } from '../snapshot-bytes.js';
 import { holding } from './holding.js';
 import type { Joined } from './joined.js';
@@ -40,7 +40,9 @@ export async function searchRole(
       const source = `${shownUrl(folder.url)}, the snapshot of round ${round}`;
       const snapshot = decodeSnapshot(bytes, { layers, size: network.parameterCount, source });
       const problem: RoundProblem = { round, snapshot, settings, images, reference, goal: goal ?? undefined };
-      const tell = progressOf(problem, (text) => log.info(`round ${problem.round}, ${text}`));
+      const known = office.entries('generations', Told).filter((told) => told.round === round);
+      const progress = new RoundProgress(problem, countOf(known));
+      office.report(progress.now);
       await shares.begin();
       // What was found is written while evaluators are busy with what comes next; until then it is on the board.
       let unwritten: Generation | undefined;
@@ -63,16 +65,19 @@ export async function searchRole(
           return scores;
         },
         {
-          known: office.entries('generations', Told).filter((told) => told.round === round),
+          known,
           told(generation, best) {
             unwritten = generation;
-            tell(generation, best);
+            const now = progress.told(generation, best);
+            office.report(now);
+            log.info(`round ${round}, ${shownProgress(now)}`);
           },
         },
       );
       await write();
       const found = rates?.map((rate) => rate ?? null) ?? null;
       await office.append('rates', { round, rates: found, score: score ?? null, evaluated });
+      office.report(undefined);
     }
   });
 }

@@ -8,17 +8,21 @@ import { checksum, type Dataset } from '../../dataset/dataset.js';
 import type { Engine } from '../../engine/engine.js';
 import { shownUrl } from '../../storage/url.js';
 import { getData, putData, removeData } from '../farm/data.js';
+import type { RunFolder } from '../farm/folder.js';
 import { type Office, readEntry, takeOffice, waitForEntry } from '../farm/journal.js';
+import { pauseFor } from '../farm/pace.js';
+import { progressOf } from '../farm/roles.js';
 import { stopRun } from '../farm/stop.js';
 import { identityOf } from '../identity.js';
-import { type Pruned, prune, type Surroundings } from '../prune.js';
+import { type Note, type Pruned, prune, type Surroundings } from '../prune.js';
 import type { Generation } from '../round.js';
+import { roundProgressSchema, shownProgress } from '../round-progress.js';
 import { decodeRun, encodeRun } from '../run-state.js';
 import { encodeSnapshot } from '../snapshot-bytes.js';
 import type { TrainerOptions } from '../trainer.js';
 import { holding, untilEnded } from './holding.js';
 import type { Joined } from './joined.js';
-import { Found, Outcome, Told, Turn, TurnDone, Wanted } from './messages.js';
+import { Found, Outcome, Told, type TrainerProgress, Turn, TurnDone, Wanted } from './messages.js';
 
 /** What the trainer has of its own. */
 export interface TrainerRoleOptions {
@@ -26,6 +30,8 @@ export interface TrainerRoleOptions {
   /** All training images. */
   readonly data: Dataset;
   readonly signal?: AbortSignal | undefined;
+  /** Makes a place for the results; called when this process is the trainer, and what it is to do can be done. */
+  prepare?(): Promise<unknown>;
   /** Writes the results, and says what they are; called again where the process was killed meanwhile. */
   finish(trained: TrainerOptions, pruned: Pruned, journal: readonly Generation[]): Promise<Outcome>;
 }
@@ -38,14 +44,15 @@ export interface TrainerRoleOptions {
  */
 export async function trainerRole(
   { folder, network, settings, parameters }: Joined,
-  { engine, data, signal, finish }: TrainerRoleOptions,
+  { engine, data, signal, prepare, finish }: TrainerRoleOptions,
 ): Promise<never> {
   const take = (): Promise<Office> => takeOffice(folder, 'trainer', ['searches', 'states', 'results']);
   return holding(take, signal, async (office) => {
     const options = { network, engine, data, settings, parameters: await parameters(office.signal) };
     const surroundings = inCluster(office, { data: checksum(data), engine: engine.description });
+    const around = { surroundings, identity: identityOf(options), prepare, signal: office.signal };
     try {
-      const pruned = await prune(options, { surroundings, identity: identityOf(options), signal: office.signal });
+      const pruned = await prune(options, around);
       if (office.entries('results', Outcome).length === 0) {
         await office.append('results', await finish(options, pruned, await journalOf(office)));
       }
@@ -87,6 +94,9 @@ function inCluster(office: Office, own: { readonly data: string; readonly engine
       const old = states.at(turns - 1 - STATES);
       if (turns > STATES && old !== undefined) await removeData(folder, old.state);
     },
+    shown(iteration, secondsLeft) {
+      office.report({ iteration, secondsLeft } satisfies TrainerProgress);
+    },
     async begin(turn) {
       await waitForEntry(folder, 'main', { topic: 'turns', number: turn, schema: Turn, signal });
     },
@@ -104,8 +114,12 @@ function inCluster(office: Office, own: { readonly data: string; readonly engine
         before === undefined
           ? await office.append('searches', { ...own, snapshot: data, round, images, reference, goal: goal ?? null })
           : searches.indexOf(before);
-      note(`round ${round}: waiting for the search`);
-      const found = await waitForEntry(folder, 'search', { topic: 'rates', number, schema: Found, signal });
+      const over = new AbortController();
+      const place = { topic: 'rates', number, schema: Found, signal };
+      const [found] = await Promise.all([
+        waitForEntry(folder, 'search', place).finally(() => over.abort()),
+        follow(folder, { round, note, signal: over.signal }),
+      ]);
       if (found.round !== round) {
         throw new PruningError(
           'E_JOURNAL',
@@ -122,6 +136,31 @@ function inCluster(office: Office, own: { readonly data: string; readonly engine
       };
     },
   };
+}
+
+/** Says at each beat how far the search of a round is, until that is over. */
+async function follow(
+  folder: RunFolder,
+  { round, note, signal }: { readonly round: number; readonly note: Note; readonly signal: AbortSignal },
+): Promise<void> {
+  note(`round ${round}: waiting for the search`);
+  while (await hasPassed(folder.pace.beatMs, signal)) {
+    const { data: now } = roundProgressSchema.safeParse(await progressOf(folder, 'search'));
+    if (signal.aborted) return;
+    if (now?.round === round) note(`round ${round}, ${shownProgress(now)}`, now.secondsLeft);
+    else note(`round ${round}: waiting for the search`);
+  }
+}
+
+/** Waits; false when it was ended. */
+async function hasPassed(ms: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await pauseFor(ms, signal);
+    return true;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return false;
+  }
 }
 
 /** How many states are kept: a damaged one is no loss. */

@@ -1,0 +1,50 @@
+/** A run's folder that goes away under those who work in it. */
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { runFolder } from '../../sdk/pruning/farm/folder.js';
+import { forget } from '../../sdk/pruning/farm/roles.js';
+import { beginRun } from '../../sdk/pruning/farm/run.js';
+import { joinEvaluators, type Seat } from '../../sdk/pruning/farm/seat.js';
+
+const PACE = { beatMs: 20, lostMs: 300, leastPollMs: 1, mostPollMs: 10, settleMs: 0 };
+
+function endOf({ signal }: Seat): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    else signal.addEventListener('abort', () => resolve(signal.reason));
+  });
+}
+
+test('at their next beat all hear that the folder was removed', async (t) => {
+  const workUrl = t.testdir();
+  const folder = await runFolder(workUrl, 'r', PACE);
+  const seats = [await beginRun(folder, { settings: 1, topics: [] }), await joinEvaluators(folder)];
+  const ends = seats.map((seat) => endOf(seat));
+  // At one stroke: else a beat may come between.
+  renameSync(join(workUrl, 'r'), join(workUrl, 'elsewhere'));
+  rmSync(join(workUrl, 'elsewhere'), { recursive: true });
+  for (const end of ends) t.match(await end, { code: 'E_RUN_GONE', message: /\/r was removed while the run went on/ });
+  for (const seat of seats) await seat.leave();
+});
+
+test('who leaves a folder that was removed leaves nothing there', async (t) => {
+  const workUrl = t.testdir();
+  const folder = await runFolder(workUrl, 'r', { ...PACE, beatMs: 60_000, lostMs: 600_000 });
+  const seat = await joinEvaluators(folder);
+  rmSync(join(workUrl, 'r'), { recursive: true });
+  await t.rejects(seat.requireHeld(), { code: 'E_RUN_GONE' });
+  await seat.leave();
+  t.notOk(existsSync(join(workUrl, 'r')));
+});
+
+test('one that was taken for dead, and whose claim others removed, goes on as long as the run is there', async (t) => {
+  const folder = await runFolder(t.testdir(), 'r', PACE);
+  const main = await beginRun(folder, { settings: 1, topics: [] });
+  const seat = await joinEvaluators(folder);
+  await forget(folder, seat);
+  await seat.requireHeld();
+  t.notOk(seat.signal.aborted);
+  await seat.leave();
+  await main.leave();
+});
