@@ -37,8 +37,7 @@ export async function replaceFolder<T>(target: string, fill: (folder: string) =>
         `${target}: another process writes it too; let one of them finish first`,
       );
     }
-    if (await exists(target)) await rename(target, join(work, 'old'));
-    await rename(fresh, target);
+    await exchange(fresh, target, work);
     await syncFolder(dirname(target));
     return result;
   } finally {
@@ -46,6 +45,23 @@ export async function replaceFolder<T>(target: string, fill: (folder: string) =>
     inWork.delete(work);
   }
 }
+
+/** Another process may do the same at the same moment: the last one's folder stays. */
+async function exchange(fresh: string, target: string, work: string): Promise<void> {
+  for (let turn = 0; ; turn++) {
+    try {
+      if (await exists(target)) await rename(target, join(work, turn === 0 ? 'old' : `old.${turn}`));
+      await rename(fresh, target);
+      return;
+    } catch (error) {
+      if (turn === MOST_TURNS || !EXCHANGED.has(systemCode(error) ?? '')) throw error;
+    }
+  }
+}
+
+/** What a rename says when another process was there first. */
+const EXCHANGED: ReadonlySet<string> = new Set(['ENOENT', 'ENOTEMPTY', 'EEXIST']);
+const MOST_TURNS = 100;
 
 /** Where `path` is or would be: links resolved, so that what a link points to is replaced and not the link. */
 export async function trueFolder(path: string): Promise<string> {
@@ -68,20 +84,40 @@ async function clearLeftovers(target: string): Promise<void> {
     if (!isOurs || (await isAtWork(work))) continue;
     // At one stroke, so that somebody who does work there, on another machine, cannot but notice.
     const doomed = partialName(target);
-    await rename(work, doomed);
+    try {
+      await rename(work, doomed);
+    } catch (error) {
+      // Whoever worked there has cleared it.
+      if (systemCode(error) === 'ENOENT') continue;
+      throw error;
+    }
     await clear(doomed, target);
   }
 }
 
 /** Whether the process that made a work folder still runs. Of those on other machines none is believed to. */
 async function isAtWork(work: string): Promise<boolean> {
-  if (!(await exists(join(work, 'owner')))) return false;
-  const owner = await readFile(join(work, 'owner'), 'utf8');
+  let owner: string;
+  try {
+    owner = await readFile(join(work, 'owner'), 'utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return false;
+    throw error;
+  }
   return owner === processMark() ? inWork.has(work) : isRunning(owner);
 }
 
 async function clear(work: string, target: string): Promise<void> {
   const old = join(work, 'old');
-  if ((await exists(old)) && !(await exists(target))) await rename(old, target);
+  if ((await exists(old)) && !(await exists(target))) await putBack(old, target);
   await rm(work, { recursive: true, force: true });
+}
+
+/** Unless another process has put something there, or back, since. */
+async function putBack(old: string, target: string): Promise<void> {
+  try {
+    await rename(old, target);
+  } catch (error) {
+    if (!EXCHANGED.has(systemCode(error) ?? '')) throw error;
+  }
 }

@@ -10,6 +10,7 @@ export interface PruneArgs {
   readonly prune_stop: number | undefined;
   readonly search_every: number | undefined;
   readonly schedule: (typeof SCHEDULES)[number] | undefined;
+  readonly curve_end: number | undefined;
   readonly curve: (typeof CURVES)[number] | undefined;
   readonly target_ratio: number | undefined;
   readonly method: (typeof SEARCH_METHODS)[number] | undefined;
@@ -17,6 +18,7 @@ export interface PruneArgs {
   readonly search_images: number | undefined;
   readonly saliency: (typeof SALIENCIES)[number] | undefined;
   readonly saliency_images: number | undefined;
+  readonly regrow: number | undefined;
   readonly shares: string | undefined;
   readonly delta: number | undefined;
   readonly caps: string | undefined;
@@ -42,6 +44,7 @@ export const runOptions: Options<PruneArgs> = {
   search_every: integer({ min: 1, description: 'steps between searches' }),
   schedule: choice(SCHEDULES, { description: 'to a ratio along a curve, or as far as the accuracy allows' }),
   curve: choice(CURVES, { description: 'how fast it goes there, for gradual' }),
+  curve_end: number({ min: 0.01, max: 1, description: 'the part of the rounds in which it gets there' }),
   target_ratio: number({
     min: 1,
     description: 'all parameters divided by those that are kept at the end, for gradual',
@@ -51,6 +54,11 @@ export const runOptions: Options<PruneArgs> = {
   search_images: integer({ min: 1, description: 'images that a candidate is scored on, of those kept back' }),
   saliency: choice(SALIENCIES, { description: 'what the least of is pruned: magnitude, or loss by gradients' }),
   saliency_images: integer({ min: 1, description: 'training images per round to measure fisher on' }),
+  regrow: number({
+    min: 0,
+    max: 0.9,
+    description: 'the part of what is kept that comes back anew in a round, for fisher',
+  }),
   shares: text({
     placeholder: 'HOW',
     description: `what each layer keeps: ${SHARES.join(', ')}, or numbers as 1770,477,102`,
@@ -104,17 +112,19 @@ export function choicesOf(args: PruneArgs): PruneChoices {
   return {
     seed: args.seed,
     iterations: args.iterations,
-    // A run that is shorter than the file's prunes for half of it.
-    prune_stop: args.prune_stop ?? (args.iterations && Math.ceil(args.iterations / 2)),
+    prune_stop: args.prune_stop,
     search_every: args.search_every,
     schedule: args.schedule,
     curve: args.curve,
+    curve_end: args.curve_end,
     target_ratio: args.target_ratio,
     method: args.method,
     search_budget: args.search_budget,
     search_images: args.search_images,
     saliency: args.saliency ?? (isOlmp ? 'magnitude' : undefined),
     saliency_images: args.saliency_images,
+    // By magnitudes nothing is known of what is masked.
+    regrow: args.regrow ?? (isOlmp || args.saliency === 'magnitude' ? 0 : undefined),
     shares: named ?? (shares ? numbers('--shares', shares) : undefined),
     delta: args.delta,
     caps: caps ? capsOf(caps) : undefined,

@@ -85,21 +85,22 @@ export function learningRatesOf(
 }
 
 /**
- * How many parameters a round may keep at most, by the curve from all of them to the target, where there is one. The last round before
- * `prune_stop` reaches it.
+ * How many parameters a round may leave at most, by the curve from all of them to the target, where there is one. The last round in the part
+ * `curve_end` of those before `prune_stop` reaches it.
  *
  * @example
- * const settings = { schedule: 'gradual' as const, curve: 'cubic' as const, target_ratio: 100, prune_stop: 3000, search_every: 1000 };
+ * const curve = { schedule: 'gradual' as const, curve: 'cubic' as const, curve_end: 1 };
+ * const settings = { ...curve, target_ratio: 100, prune_stop: 3000, search_every: 1000 };
  * goalOf(2000, 10_000, settings); // 100
  */
 export function goalOf(
   iteration: number,
   total: number,
-  settings: Pick<PruneSettings, 'schedule' | 'curve' | 'target_ratio' | 'prune_stop' | 'search_every'>,
+  settings: Pick<PruneSettings, 'schedule' | 'curve' | 'curve_end' | 'target_ratio' | 'prune_stop' | 'search_every'>,
 ): number | undefined {
-  const { schedule, curve, target_ratio: ratio, prune_stop: stop, search_every: every } = settings;
+  const { schedule, curve, curve_end: part, target_ratio: ratio, prune_stop: stop, search_every: every } = settings;
   if (schedule === 'olmp') return undefined;
-  const end = Math.ceil(stop / every);
+  const end = Math.ceil((part * stop) / every);
   if (curve === 'geometric') {
     // The logarithm of the ratio goes fast at first, and slowly at the end.
     const left = Math.max(0, 1 - (iteration / every + 1) / end);

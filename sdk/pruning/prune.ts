@@ -8,6 +8,7 @@ import { startProgress } from '../base/progress.js';
 import { goalOf } from './course.js';
 import { Outlook } from './outlook.js';
 import { compressionOf } from './pruned-layers.js';
+import { regrownOf } from './regrow.js';
 import type { RoundProblem, RoundResult } from './round.js';
 import type { Expected, Moment, RunState } from './run-state.js';
 import type { PruneSettings } from './settings.js';
@@ -165,7 +166,8 @@ function emptyState(trainer: PruneTrainer): Omit<RunState, 'identity'> {
 export async function problemOf(trainer: PruneTrainer, settings: PruneSettings): Promise<RoundProblem | undefined> {
   const { iteration } = trainer;
   const { total, kept } = compressionOf(trainer.layers, trainer.snapshot().mask);
-  const goal = goalOf(iteration, total, settings);
+  const left = goalOf(iteration, total, settings);
+  const goal = left === undefined ? undefined : left - regrownOf(iteration, left, settings);
   if (goal !== undefined && goal >= kept) return undefined;
   await trainer.weigh();
   const snapshot = trainer.snapshot();

@@ -48,11 +48,15 @@ export const pruneSettings = z.strictObject({
   schedule: z.enum(SCHEDULES),
   /** How `gradual` goes there. */
   curve: z.enum(CURVES),
+  /** The part of the rounds in which it gets there; the others keep as many. */
+  curve_end: z.number().gt(0).max(1),
   /** total / kept that `gradual` ends with, before dead units go. */
   target_ratio: z.number().min(1),
   saliency: z.enum(SALIENCIES),
   /** Training images that `fisher` is measured on in each round, at most all. */
   saliency_images: count(1),
+  /** The part of what a round leaves that is chosen anew among what was masked, see regrow.ts; with `fisher` alone. */
+  regrow: z.number().min(0).max(0.9),
   shares: z.union([z.enum(SHARES), z.array(z.number().positive())]),
   /** How much accuracy a candidate may lose against the network as the round finds it; 0.08: eight of a hundred images. */
   delta: z.number().min(0).max(1),
@@ -99,7 +103,9 @@ export async function settingsFor(
   const { all, ...sections } = await readSections(path);
   const chosen = Object.fromEntries(Object.entries(choices).filter(([, value]) => value !== undefined));
   const merged = { ...all, ...sections[network], ...chosen };
-  const parsed = pruneSettings.safeParse({ ...merged, search_every: roundsFor(merged, choices.search_every) });
+  const stop = chosen['prune_stop'] ?? stopFor({ ...all, ...sections[network] }, choices.iterations);
+  const of = { ...merged, prune_stop: stop };
+  const parsed = pruneSettings.safeParse({ ...of, search_every: roundsFor(of, choices.search_every) });
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || issue.code}: ${issue.message}`);
     throw new PruneSettingsError('E_SETTINGS', `settings of pruning (flags, then ${path}): ${faults.join('; ')}`);
@@ -130,6 +136,13 @@ export async function settingDefaults(
   });
   // No layer has a cap.
   return Object.fromEntries(shown.filter(([name]) => name !== 'caps'));
+}
+
+/** A run of another length than the file's prunes in the same part of it. */
+function stopFor(file: Readonly<Record<string, unknown>>, chosen: number | undefined): unknown {
+  const { iterations, prune_stop: stop } = file;
+  if (chosen === undefined || typeof iterations !== 'number' || typeof stop !== 'number') return stop;
+  return Math.ceil((stop / iterations) * chosen);
 }
 
 /** A run that is shorter than the file's has its rounds closer together, or a few would have to prune all. */
@@ -191,7 +204,15 @@ export function requireImages(
   }
 }
 
-function requireOrder({ iterations, prune_stop, rate_min, rate_max, rates }: PruneSettings, path: string): void {
+function requireOrder(
+  { iterations, prune_stop, rate_min, rate_max, rates, regrow, saliency, schedule }: PruneSettings,
+  path: string,
+): void {
+  if (regrow > 0 && (saliency !== 'fisher' || schedule !== 'gradual')) {
+    throw wrong(
+      `--regrow ${regrow} goes by gradients along a curve: give --saliency fisher and --schedule gradual, or --regrow 0`,
+    );
+  }
   if (prune_stop > iterations) {
     throw wrong(
       `--prune_stop ${prune_stop} comes after the last of --iterations ${iterations} (${path} has what no flag says)`,

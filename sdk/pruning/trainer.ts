@@ -10,9 +10,10 @@ import { UNTOUCHED } from '../engine/engine.js';
 import { softmaxCrossEntropy } from '../nn/losses.js';
 import type { Network } from '../nn/network.js';
 import { sgd } from '../nn/optimizers.js';
-import { learningRatesOf, type Split, samplesOf, splitOf } from './course.js';
+import { goalOf, learningRatesOf, type Split, samplesOf, splitOf } from './course.js';
 import { fullMask, type PrunedLayer, prunedLayers } from './pruned-layers.js';
-import { SaliencyMeter } from './saliency.js';
+import { largestOf, regrownOf } from './regrow.js';
+import { type Saliencies, SaliencyMeter } from './saliency.js';
 import { type PruneSettings, requireImages, requireLayers } from './settings.js';
 import { withShifts } from './shifted.js';
 import {
@@ -86,7 +87,7 @@ export class PruneTrainer {
   private rates: Rates;
   private at = 0;
   /** Of this iteration. */
-  private saliency: Float32Array | undefined;
+  private measured: Partial<Saliencies> = {};
 
   /**
    * @throws PruneSettingsError `E_SETTINGS`, PruningError `E_NOTHING`: see {@link requireFitting}
@@ -143,7 +144,8 @@ export class PruneTrainer {
     const images = Math.min(settings.saliency_images, this.split.training.length);
     const batches = Math.ceil(images / settings.batch_size);
     const order = samplesOf(this.split.training, [this.at, this.at + batches], { ...settings, size: data.size });
-    this.saliency = await this.meter.measure(this.snapshot(), { data: this.trained, order });
+    const how = { data: this.trained, order, gains: settings.regrow > 0 };
+    this.measured = await this.meter.measure(this.snapshot(), how);
   }
 
   /** All there is to know. Statistics are those of the dense network in `olmp`, else those of what is kept now. */
@@ -151,7 +153,7 @@ export class PruneTrainer {
     const { settings } = this.options;
     const { parameters: values, slots } = this.program.state();
     const mask = this.masking.get() ?? fullMask(values.length);
-    const { saliency } = this;
+    const { saliency } = this.measured;
     const statistics =
       settings.schedule === 'olmp'
         ? this.initial
@@ -171,16 +173,20 @@ export class PruneTrainer {
 
   /** Goes on from a snapshot of a trainer with the same options. */
   restore({ values, mask, saliency, slots, iteration, rates }: TrainerSnapshot): void {
-    this.saliency = saliency;
+    this.measured = { saliency };
     this.program.load({ parameters: values, slots, step: iteration });
     this.masking.set(mask.includes(0) ? mask : undefined);
     this.rates = rates;
     this.at = iteration;
   }
 
-  /** Takes the mask that rates make of the present snapshot. In `olmp` surgery goes on with them at every step. */
+  /** Takes the mask that rates make of the present snapshot, and what comes back. In `olmp` surgery goes on with them at every step. */
   apply(rates: Rates): void {
-    this.masking.set(maskFor(this.snapshot(), rates));
+    const mask = maskFor(this.snapshot(), rates);
+    const back = this.regrown();
+    for (const i of back) mask[i] = 1;
+    this.masking.set(mask);
+    this.begin(back);
     this.rates = rates.map((rate, l) => rate ?? this.rates[l]);
   }
 
@@ -200,6 +206,24 @@ export class PruneTrainer {
     this.meter?.close();
   }
 
+  /** The places of what was masked and comes back in this round. */
+  private regrown(): readonly number[] {
+    const { settings } = this.options;
+    const { gain } = this.measured;
+    const total = this.layers.reduce((sum, { size }) => sum + size, 0);
+    const goal = goalOf(this.at, total, settings);
+    if (gain === undefined || goal === undefined) return [];
+    return largestOf(gain, regrownOf(this.at, goal, settings));
+  }
+
+  /** What comes back begins at zero: so it changes nothing at first, and a candidate's score is that of what is taken. */
+  private begin(places: readonly number[]): void {
+    if (places.length === 0) return;
+    const { parameters, slots, step } = this.program.state();
+    for (const array of [parameters, ...slots]) for (const i of places) array[i] = 0;
+    this.program.load({ parameters, slots, step });
+  }
+
   /** The sum of the losses of the steps taken. */
   private async train(to: number, signal: AbortSignal | undefined): Promise<number> {
     const { data, settings } = this.options;
@@ -216,7 +240,7 @@ export class PruneTrainer {
       },
     );
     this.at += losses.length;
-    this.saliency = undefined;
+    this.measured = {};
     if (ended === 'diverged') {
       throw new TrainError(
         'E_DIVERGED',

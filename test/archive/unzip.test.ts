@@ -277,6 +277,17 @@ test('one whose work was taken for a leftover says so, and does not put half in 
   t.same(readdirSync(folder), ['in.zip']);
 });
 
+test('many who unpack the same at the same time do not mind one another', async (t) => {
+  const { zip, out, folder } = place(t, craftZip([{ name: 'a', data: text('1') }, { name: 'b/c' }]));
+  for (let turn = 0; turn < 20; turn++) {
+    if (turn % 2 === 0) rmSync(out, { recursive: true, force: true });
+    const done = await Promise.all(Array.from({ length: 8 }, () => unzip(zip, out)));
+    t.ok(done.every(({ files }) => files === 2));
+    t.equal(readFileSync(join(out, 'a'), 'utf8'), '1');
+    t.same(readdirSync(folder).sort(), ['in.zip', 'out']);
+  }
+});
+
 const MNIST = fileURLToPath(new URL('../../../shared/data/MNISTData.zip', import.meta.url));
 const noMnist = !existsSync(MNIST) && 'MNISTData.zip is not there';
 test('MNISTData.zip gives the four files of MNIST', { skip: noMnist }, async (t) => {

@@ -15,7 +15,7 @@ test('a saliency is the fourth root of p² · E[g²], which gradients that were 
   const meter = new SaliencyMeter(network, { engine: nativeEngine({ threads: 2 }), data, batchSize: 20 });
   const order = Int32Array.from({ length: 20 }, (_, i) => 3 * i);
   const mask = Uint8Array.from(parameters, (_, i) => Number(i % 3 > 0));
-  const found = await meter.measure({ values: parameters, mask }, { data, order });
+  const { saliency: found, gain } = await meter.measure({ values: parameters, mask }, { data, order, gains: true });
   meter.close();
 
   const effective = Float64Array.from(parameters, (value, i) => value * mask[i]);
@@ -32,6 +32,10 @@ test('a saliency is the fourth root of p² · E[g²], which gradients that were 
     undefined,
     'what is masked has none',
   );
+  t.ok(
+    gain?.every((each, i) => each > 0 === (mask[i] === 0 && gradients[i] !== 0)),
+    'but something may be gained there',
+  );
 });
 
 test('what leads nowhere has no saliency, whatever its magnitude', async (t) => {
@@ -45,7 +49,8 @@ test('what leads nowhere has no saliency, whatever its magnitude', async (t) => 
   for (let o = 0; o < outputs; o++) mask[out.offset + o * inputs] = 0;
   const meter = new SaliencyMeter(network, { engine: referenceEngine(), data, batchSize: 25 });
   const order = Int32Array.from({ length: 50 }, (_, i) => i);
-  const found = await meter.measure({ values: parameters, mask }, { data, order });
+  const { saliency: found, gain } = await meter.measure({ values: parameters, mask }, { data, order });
+  t.equal(gain, undefined);
   meter.close();
   const width = into.shape[1];
   const unit = (k: number): Float32Array => found.subarray(into.offset + k * width, into.offset + (k + 1) * width);
