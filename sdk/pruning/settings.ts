@@ -185,23 +185,17 @@ export function requireLayers(
 }
 
 /**
- * That settings which count images fit a data set.
+ * That a data set has images for a batch.
  *
  * @param data source: for people; split: of its training images
  * @throws PruneSettingsError `E_SETTINGS`
  */
 export function requireImages(
-  { batch_size: batch, search_images: scored, validation }: PruneSettings,
-  { source, split }: { readonly source: string; readonly split: Split },
+  { batch_size: batch }: PruneSettings,
+  { source, split: { training } }: { readonly source: string; readonly split: Split },
 ): void {
-  const { training, validation: kept } = split;
-  if (training.length < batch) {
-    throw wrong(`${source}: ${training.length} images are left to train on, fewer than --batch_size ${batch}`);
-  }
-  if (scored > kept.length) {
-    const there = `${source} has ${kept.length} images kept back (--validation ${validation})`;
-    throw wrong(`--search_images ${scored}: ${there}: give at most so many, or a larger --validation`);
-  }
+  if (training.length >= batch) return;
+  throw wrong(`${source}: ${training.length} images are left to train on, fewer than --batch_size ${batch}`);
 }
 
 function requireOrder(

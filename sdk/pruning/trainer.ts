@@ -4,6 +4,7 @@
  * are killed and started again elsewhere, come to the same bits.
  */
 import { EngineError, PruningError, TrainError } from '../base/errors.js';
+import { log } from '../base/log.js';
 import type { Dataset } from '../dataset/dataset.js';
 import type { Engine, EvaluateResult, Masking, Program } from '../engine/engine.js';
 import { UNTOUCHED } from '../engine/engine.js';
@@ -97,6 +98,10 @@ export class PruneTrainer {
     const { network, data, parameters, settings } = options;
     ({ layers: this.layers, split: this.split } = requireFitting(options));
     this.scored = this.split.validation.slice(0, settings.search_images);
+    if (this.scored.length < settings.search_images) {
+      const there = `${data.source} has ${this.scored.length} images kept back (--validation ${settings.validation})`;
+      log.warn(`--search_images ${settings.search_images}: ${there}: candidates are scored on those`);
+    }
     ({ program: this.program, masking: this.masking } = maskable(options));
     this.trained = settings.shift > 0 ? withShifts(data) : data;
     const { engine } = options;

@@ -95,11 +95,11 @@ test('a work folder that is removed is noticed by all roles at their next beats'
 });
 
 test('a trainer that is refused leaves nothing at its --train_url', async (t) => {
-  const many = cluster('many', { search_images: 151 });
+  const many = cluster('many', { batch_size: 1351 });
   startRole(t, many, 'main');
   const refused = await startRole(t, many, 'trainer').ended;
   t.equal(refused.code, 2);
-  t.match(refused.stderr, /--search_images 151: \S+digits\S* has 150 images kept back/);
+  t.match(refused.stderr, /1350 images are left to train on, fewer than --batch_size 1351/);
   t.notOk(existsSync(many.trainUrl));
 
   const here = cluster('second');

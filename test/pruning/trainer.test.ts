@@ -128,3 +128,14 @@ test('saliencies are measured on no more images than an epoch has, whatever is a
   }
   t.equal(hashes[0], hashes[1]);
 });
+
+test('where fewer images are kept back than candidates are to be scored on, they are scored on those, which is said', async (t) => {
+  const options = { ...(await trained()), engine: nativeEngine({ threads: 1 }) };
+  const said = t.capture(process.stderr, 'write', () => true);
+  const trainer = new PruneTrainer({ ...options, settings: await quickSettings({ search_images: 81 }) });
+  t.same([trainer.scored.length, trainer.split.validation.length], [80, 80]);
+  t.match(String(said().at(0)?.args[0]), /--search_images 81: .* has 80 images kept back .*scored on those/);
+  trainer.close();
+  new PruneTrainer({ ...options, settings: await quickSettings({ search_images: 80 }) }).close();
+  t.same(said(), []);
+});
