@@ -40,7 +40,7 @@ export default mindts.launch(import.meta.url, spec, async (args, { signal }) => 
   model.load(await mindts.loadCheckpoint(await mindts.fetchCheckpoint(args.ckpt_url)), { source: args.ckpt_url });
   const job = { network, engine, data: trainSet, test: testSet, parameters: model.state.parameters, settings };
 
-  // Nothing is written for what cannot be pruned so.
+  // Nothing is written where settings fit neither the network nor the data.
   mindts.requireFitting(job);
   const how = { resume: args.resume, files: Object.values(mindts.RUN_FILES) };
   const { folder } = await mindts.prepareOutput({ url: args.train_url, ...how });

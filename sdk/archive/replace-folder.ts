@@ -50,7 +50,11 @@ export async function replaceFolder<T>(target: string, fill: (folder: string) =>
 async function exchange(fresh: string, target: string, work: string): Promise<void> {
   for (let turn = 0; ; turn++) {
     try {
-      if (await exists(target)) await rename(target, join(work, turn === 0 ? 'old' : `old.${turn}`));
+      if (await exists(target)) {
+        // What was there before the other process's.
+        await rm(join(work, 'old'), { recursive: true, force: true });
+        await rename(target, join(work, 'old'));
+      }
       await rename(fresh, target);
       return;
     } catch (error) {

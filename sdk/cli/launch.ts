@@ -35,7 +35,7 @@ export interface LaunchSpec<V> {
   readonly options: Options<V>;
   /** A file of `configs/` that holds defaults; what the file named by `--config` says goes before it. */
   readonly config?: string;
-  /** What its help says of options without a default here: what they come from has one. */
+  /** Defaults that a file holds, by option, for the help text. */
   readonly defaults?: () => Promise<Readonly<Record<string, string>>>;
   readonly examples?: readonly string[];
   /** Whether all ranks of a job run it together, or the first alone and the others end at once. Default `first`. */

@@ -1,7 +1,7 @@
 /**
  * The search of one round, as a pure driver: it asks a search method for candidates, has them evaluated by whoever can, here or on other
  * machines, and tells the method what came of them. A candidate is scored by a pure function of the round's snapshot, so that the mask that
- * wins, made again from its rates, is the mask that was scored.
+ * wins, made again from its rates, is the mask that was scored. What comes back then (regrow.ts) begins at zero.
  */
 import { z } from 'zod';
 import { PruningError } from '../base/errors.js';
@@ -72,7 +72,7 @@ export interface RoundProblem {
   /** How many images candidates are scored on, and how many of them the network as it is now gets right. */
   readonly images: number;
   readonly reference: number;
-  /** How many parameters may be kept at most, where a schedule says so. */
+  /** How many parameters may be kept at most, where a schedule says so; before any come back. */
   readonly goal: number | undefined;
 }
 

@@ -12,7 +12,7 @@ import { adam } from '../nn/optimizers.js';
 export interface Saliencies {
   /** (p² · E[g²])^¼ of every parameter, 0 where the mask is: the fourth root has their order, and a distribution near that of magnitudes. */
   readonly saliency: Float32Array;
-  /** E[g]² / E[g²] of every parameter that is masked: twice what the loss would gain with the best value for it. 0 elsewhere; absent where it was not asked for. */
+  /** In the order of E[g]² / E[g²], what the loss would gain with its best value, for every parameter that is masked. 0 elsewhere; absent where it was not asked for. */
   readonly gain?: Float32Array;
 }
 

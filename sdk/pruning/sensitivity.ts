@@ -4,6 +4,7 @@ import { writeFileAtomic } from '../base/files.js';
 import { log } from '../base/log.js';
 import { startProgress } from '../base/progress.js';
 import { drawChart } from '../report/chart.js';
+import { splitOf } from './course.js';
 import { evaluateHere } from './evaluate-here.js';
 import { magnitudesOf, raisedTo } from './magnitudes.js';
 import { PruneTrainer, type TrainerOptions } from './trainer.js';
@@ -78,14 +79,15 @@ export async function sensitivityOf(options: TrainerOptions): Promise<readonly L
  * @throws StorageError `E_WRITE`, and what {@link sensitivityOf} throws
  */
 export async function writeSensitivity(folder: string, options: TrainerOptions): Promise<void> {
-  const { network, settings } = options;
+  const { network, data, settings } = options;
   const layers = await sensitivityOf(options);
+  const images = Math.min(settings.search_images, splitOf(data.size, settings).validation.length);
   const curves = layers.map(({ name, points }) => {
     return { name, points: points.map(({ sparsity, accuracy }) => [100 * sparsity, 100 * accuracy] as const) };
   });
   const panel = { title: 'validation accuracy, %', x: '% of the layer pruned', curves, range: [0, 100] as const };
   await writeFileAtomic(join(folder, 'sensitivity.svg'), drawChart(`${network.name}, one layer at a time`, [panel]));
-  const content = { network: network.name, seed: settings.seed, images: settings.search_images, layers };
+  const content = { network: network.name, seed: settings.seed, images, layers };
   await writeFileAtomic(join(folder, 'sensitivity.json'), `${JSON.stringify(content, undefined, 2)}\n`);
   for (const { name, points } of layers) {
     const [{ accuracy: whole }] = points;

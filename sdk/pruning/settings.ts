@@ -14,7 +14,7 @@ import type { PrunedLayer } from './pruned-layers.js';
 /** How rates are searched for. */
 export const SEARCH_METHODS = ['ncs', 'cma-es', 'random', 'seed-compat'] as const;
 /**
- * Where pruning goes. `gradual`: along a cubic curve to a compression; of all rates that keep as many parameters as the curve has at a
+ * Where pruning goes. `gradual`: along a curve to a compression; of all rates that keep as many parameters as the curve has at a
  * round's end, the search looks for those with the smallest loss. `olmp`: the search looks for the fewest parameters.
  */
 export const SCHEDULES = ['gradual', 'olmp'] as const;
@@ -104,8 +104,8 @@ export async function settingsFor(
   const chosen = Object.fromEntries(Object.entries(choices).filter(([, value]) => value !== undefined));
   const merged = { ...all, ...sections[network], ...chosen };
   const stop = chosen['prune_stop'] ?? stopFor({ ...all, ...sections[network] }, choices.iterations);
-  const of = { ...merged, prune_stop: stop };
-  const parsed = pruneSettings.safeParse({ ...of, search_every: roundsFor(of, choices.search_every) });
+  const given = { ...merged, prune_stop: stop };
+  const parsed = pruneSettings.safeParse({ ...given, search_every: roundsFor(given, choices.search_every) });
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join('.') || issue.code}: ${issue.message}`);
     throw new PruneSettingsError('E_SETTINGS', `settings of pruning (flags, then ${path}): ${faults.join('; ')}`);
@@ -134,7 +134,7 @@ export async function settingDefaults(
     );
     return [name, [String(value), ...own].join(', ')] as const;
   });
-  // No layer has a cap.
+  // An empty map has no text.
   return Object.fromEntries(shown.filter(([name]) => name !== 'caps'));
 }
 
@@ -142,7 +142,7 @@ export async function settingDefaults(
 function stopFor(file: Readonly<Record<string, unknown>>, chosen: number | undefined): unknown {
   const { iterations, prune_stop: stop } = file;
   if (chosen === undefined || typeof iterations !== 'number' || typeof stop !== 'number') return stop;
-  return Math.ceil((stop / iterations) * chosen);
+  return Math.ceil((stop * chosen) / iterations);
 }
 
 /** A run that is shorter than the file's has its rounds closer together, or a few would have to prune all. */

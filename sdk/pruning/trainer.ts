@@ -99,8 +99,8 @@ export class PruneTrainer {
     ({ layers: this.layers, split: this.split } = requireFitting(options));
     this.scored = this.split.validation.slice(0, settings.search_images);
     if (this.scored.length < settings.search_images) {
-      const there = `${data.source} has ${this.scored.length} images kept back (--validation ${settings.validation})`;
-      log.warn(`--search_images ${settings.search_images}: ${there}: candidates are scored on those`);
+      const there = `${data.source} has ${this.scored.length} images kept back (validation ${settings.validation})`;
+      log.warn(`search_images is ${settings.search_images} and ${there}: candidates are scored on those`);
     }
     ({ program: this.program, masking: this.masking } = maskable(options));
     this.trained = settings.shift > 0 ? withShifts(data) : data;

@@ -1,6 +1,9 @@
 /** Connections that come back. */
 import { test } from 'tap';
 import { nativeEngine } from '../../sdk/engine/native/native.js';
+import { alone } from '../../sdk/pruning/alone.js';
+import { goalOf } from '../../sdk/pruning/course.js';
+import { type Pruned, prune } from '../../sdk/pruning/prune.js';
 import { prunedLayers } from '../../sdk/pruning/pruned-layers.js';
 import { largestOf, regrownOf } from '../../sdk/pruning/regrow.js';
 import { PruneTrainer } from '../../sdk/pruning/trainer.js';
@@ -85,4 +88,36 @@ test('without gradients, or without a curve, nothing can come back, and that is 
   ] as const) {
     await t.rejects(quickSettings(choices), { code: 'E_SETTINGS', message: /--regrow 0.1 goes by gradients/ });
   }
+});
+
+/** Prunes in a folder; ends before a turn where it is told to. */
+async function pruneIn(folder: string, { resume = false, until = Infinity } = {}): Promise<Pruned> {
+  const settings = await quickSettings({ ...BY_GRADIENTS, regrow: 0.4, curve_end: 0.5, delta: 1 });
+  const surroundings = await alone({ folder, resume });
+  try {
+    const options = { ...(await trained()), engine: nativeEngine({ threads: 1 }), settings };
+    async function begin(turn: number): Promise<void> {
+      if (turn >= until) throw new Error('killed');
+    }
+    return await prune(options, { identity: 'this', surroundings: { ...surroundings, begin } });
+  } finally {
+    await surroundings.close();
+  }
+}
+
+test('a run in which connections come back keeps to the curve, and goes on from any turn to the same bits', async (t) => {
+  const [whole, cut] = [t.testdir({ whole: {}, cut: {} })].flatMap((root) => [`${root}/whole`, `${root}/cut`]);
+  const run = await pruneIn(whole);
+  const settings = await quickSettings({ ...BY_GRADIENTS, curve_end: 0.5 });
+  const { network } = await trained();
+  const total = prunedLayers(network).reduce((sum, { size }) => sum + size, 0);
+  for (const { iteration, kept } of run.moments.filter((moment) => moment.iteration > settings.search_every)) {
+    t.equal(kept, goalOf(Math.min(iteration, settings.prune_stop) - settings.search_every, total, settings));
+  }
+  t.ok(run.moments.length > 4);
+  await t.rejects(pruneIn(cut, { until: 2 }), /killed/);
+  await t.rejects(pruneIn(cut, { resume: true, until: 3 }), /killed/);
+  const resumed = await pruneIn(cut, { resume: true });
+  t.same(resumed.mask, run.mask);
+  t.same(resumed.values, run.values);
 });

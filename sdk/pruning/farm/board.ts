@@ -82,8 +82,11 @@ export async function collect<T>(
     for (let news: readonly string[] = []; ; news = await waits.wait()) {
       signal.throwIfAborted();
       const names = news.length > 0 ? news : await folder.list('board');
-      // At first, and should anybody have taken it away.
-      if (news.length === 0 && !names.includes(`${key}.tasks`)) await publish(folder, tasks);
+      // At first, and should anybody have taken it away; but not into a folder that was removed as a whole.
+      if (news.length === 0 && !names.includes(`${key}.tasks`)) {
+        await seat.requireHeld();
+        await publish(folder, tasks);
+      }
       if (!isClean) await clean(folder, names, key);
       isClean = true;
       const before = answers.size;

@@ -97,6 +97,8 @@ export async function takeOffice(folder: RunFolder, role: SoleRole, topics: read
       const number = entries.length;
       seat.signal.throwIfAborted();
       const name = nameOf(role, { topic, number, epoch: seat.epoch });
+      // Else a folder that somebody has removed would be made anew; and after it, since it counts only if nobody else had the role by then.
+      await seat.requireHeld();
       await folder.put(name, body);
       await seat.requireHeld();
       entries.push(body);

@@ -12,7 +12,7 @@ export interface Pace {
   readonly lostMs: number;
   /** The most that one waits for another role's message, or for a store that fails. Default ten minutes. */
   readonly patienceMs: number;
-  /** Between two looks for a message: at first, and when it is long in coming. Default 2 and 50; 50 and 1000 on other stores. */
+  /** Between two looks for a message: at first, and when it is long in coming. Default 2 and 50, five times that where a bell rings; 50 and 1000 on other stores. */
   readonly leastPollMs: number;
   readonly mostPollMs: number;
   /** How late a store may list what was just written. Default 0; 1000 on object stores, which promise less. */

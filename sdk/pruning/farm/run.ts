@@ -79,8 +79,8 @@ export async function joinRun<T>(
 const NAME = 'run.json';
 const Settings = z.strictObject({ settings: z.unknown() });
 const Any = z.looseObject({ format: z.literal('mindts farm'), version: z.number(), run: z.string() });
-/** What a run's folder may hold before it has a `run.json`. */
-const OURS: ReadonlySet<string> = new Set(['roles', 'stop.json', 'quarantine']);
+/** What a run's folder may hold before it has a `run.json`: also what a role had in hand when somebody removed the folder, which is named by its content. */
+const OURS: ReadonlySet<string> = new Set(['roles', 'stop.json', 'quarantine', 'board', 'data']);
 
 /** @throws PruningError `E_RUN` for a folder of another version or run, or of something else */
 async function requireOurs(folder: RunFolder): Promise<void> {

@@ -72,7 +72,7 @@ export interface Looking {
  * await search.leave();
  */
 export async function statusOf(workUrl: string, looking: Looking = {}): Promise<readonly RunStatus[]> {
-  const runs = await runsIn(workUrl);
+  const runs = await runsIn(workUrl, looking.pace);
   if (runs.length === 0) {
     const why = 'check that it is the --work_url of the roles, and that prune_main was started';
     throw new PruningError('E_NO_RUN', `${shownUrl(workUrl)} holds no run: ${why}`);
@@ -112,18 +112,19 @@ export function isHere({ state }: Pick<MemberStatus, 'state'>): boolean {
  *
  * @throws StorageError for a URL that cannot be listed
  */
-export async function runsIn(workUrl: string): Promise<readonly string[]> {
+export async function runsIn(workUrl: string, pace?: Partial<Pace>): Promise<readonly string[]> {
   const store = await storeFor(workUrl);
   const runs: string[] = [];
   if ((await store.stat(workUrl))?.kind !== 'folder') return runs;
   for await (const { kind, name } of store.list(workUrl, { recursive: false })) {
-    if (kind === 'folder' && /^[a-z0-9][\w.-]{0,63}$/i.test(name) && (await isRun(workUrl, name))) runs.push(name);
+    if (kind === 'folder' && /^[a-z0-9][\w.-]{0,63}$/i.test(name) && (await isRun(workUrl, name, pace)))
+      runs.push(name);
   }
   return runs;
 }
 
-async function isRun(workUrl: string, name: string): Promise<boolean> {
-  const folder = await runFolder(workUrl, name);
+async function isRun(workUrl: string, name: string, pace: Partial<Pace> | undefined): Promise<boolean> {
+  const folder = await runFolder(workUrl, name, pace);
   if (await folder.has('run.json')) return true;
   const claims = await Promise.all(SOLE_ROLES.map((role) => seen(folder, role)));
   return claims.flat().length > 0;
