@@ -66,7 +66,7 @@ function hasSaidNothing({ role, candidates }: { readonly role: string; readonly 
 }
 
 test('a trainer whose search is not there says so, and is told when it has come', async (t) => {
-  const here = cluster('alone');
+  const here = cluster('alone', { search_budget: 200_000 });
   const [, trainer] = (['main', 'trainer'] as const).map((role) => startRole(t, here, role));
   await trainer.seen(/pruning: 0% 0\/40 steps, \S+ s, round 0: waiting for the search/);
   for (const role of ['search', 'evaluator'] as const) startRole(t, here, role);

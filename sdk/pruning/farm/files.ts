@@ -1,6 +1,7 @@
 /** Files by their names in a folder at any URL. */
 import { rmSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
+import { setImmediate as turn } from 'node:timers/promises';
 import { StorageError } from '../../base/errors.js';
 import { isPartial } from '../../base/files.js';
 import { storageFailure } from '../../storage/failure.js';
@@ -68,6 +69,8 @@ function inStore(store: Store, at: (name: string) => string): ByName {
 /** On this machine; what is large is left to the store. */
 function here(at: (name: string) => string, large: ByName): ByName {
   async function told<T>(doing: 'read' | 'write', name: string, action: (path: string) => T | Promise<T>): Promise<T> {
+    // Others' turn: who looks again and again must not keep this process from its signs of life.
+    await turn();
     try {
       return await action(localPath(at(name)));
     } catch (error) {
