@@ -156,7 +156,12 @@ test('a bell rings for news alone, also for what came before one waits, and not 
     return name.endsWith('.tasks');
   });
   if (bell === undefined) throw new Error('nobody rings');
-  t.teardown(() => bell.close());
+  // A bell alone keeps no process from ending.
+  const going = setInterval(() => {}, 1000);
+  t.teardown(() => {
+    clearInterval(going);
+    bell.close();
+  });
   let isOver = false;
   const waiting = bell.wait(3_600_000).then(() => {
     isOver = true;
