@@ -1,6 +1,6 @@
 /**
- * The small files of a work folder on this machine, read and written at once. Through Node's thread pool a message would take fifty times as
- * long to read, and ten times that while evaluators have all processors: six hand-overs, each of which waits for its turn.
+ * The small files of a work folder on this machine, read and written at once. Through Node's thread pool a message takes fifty times as long to
+ * read and twice as long to write, and where evaluators have all processors several times that: six hand-overs, each of which waits for its turn.
  */
 import {
   closeSync,
